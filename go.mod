@@ -1,0 +1,3 @@
+module github.com/blitz-gateway/blitz
+
+go 1.26

@@ -1,0 +1,186 @@
+// Package loop is the completion interface of the engine: one Loop per worker thread, which accepts,
+// connects, receives, sends and closes sockets and fires timers by calling back into Handlers.
+//
+// It may import internal/uring and internal/clock and nothing else of ours. It knows no protocol.
+//
+// # Rules every engine keeps
+//
+//   - All methods except Post and Stop are called on the loop's own thread (from a callback, or before Run).
+//   - No method calls back synchronously: every event comes from Run.
+//   - A Handler gets OnClose exactly once, as its last event, and only after Close was called. Nothing closes
+//     itself: a handler that saw OnRecvEnd or a send error still has to call Close.
+//   - Bytes handed to Send or RecvInto belong to the loop until the matching OnSend/OnRecv/OnRecvEnd, or
+//     OnClose if Close came first. Bytes handed to OnRecv (multishot receive) belong to the loop again when the
+//     callback returns.
+//   - At most one Send and one RecvInto are in flight on a socket; a second one is a programming error and panics.
+//   - A stale ID (its slot was reused) is ignored by every method: late calls are harmless.
+package loop
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+)
+
+// ID names one socket of one loop: slot index and generation, so that a late use of an old ID can never reach
+// the socket that took over its slot. The zero ID is never valid.
+type ID uint64
+
+// Handler receives the events of one socket.
+type Handler interface {
+	// OnConnect reports the outcome of Dial. After an error the handler still has to Close the ID.
+	OnConnect(err error)
+	// OnRecv delivers received bytes, never empty. From the multishot receive, p is only valid until
+	// OnRecv returns; from RecvInto, p is a prefix of the caller's own slice.
+	OnRecv(p []byte)
+	// OnRecvEnd is the end of the receive side: io.EOF for an orderly half-close by the peer, otherwise the
+	// errno. No further OnRecv follows. The send side may still work.
+	OnRecvEnd(err error)
+	// OnRecvStopped answers StopRecv: the multishot receive is off and will deliver nothing more until
+	// StartRecv or RecvInto. Not called when OnRecvEnd came first.
+	OnRecvStopped()
+	// OnSend reports that the kernel took all n bytes of the Send (err nil), or that the send side is broken.
+	// The buffer is the caller's again.
+	OnSend(n int, err error)
+	// OnClose is the last event: descriptor closed, all buffers are the caller's again, the ID is dead.
+	OnClose()
+}
+
+// Acceptor receives the events of one listening socket.
+type Acceptor interface {
+	// OnAccept hands over ownership of a connected descriptor (non-blocking, close-on-exec).
+	OnAccept(fd int)
+	// OnAcceptError reports a failed accept. Accepting is then paused (EMFILE, ENFILE, ENOMEM, ENOBUFS …)
+	// until ResumeAccept; a transient ECONNABORTED is counted, not reported.
+	OnAcceptError(err error)
+	// OnListenClosed is the last event after CloseListener.
+	OnListenClosed()
+}
+
+// TimerHandler receives the expiry of timers.
+type TimerHandler interface {
+	OnTimer(t *Timer)
+}
+
+// Loop is one event loop. See the package comment for its rules.
+type Loop interface {
+	// Listen starts accepting from a bound and listening descriptor, which the loop owns from here on.
+	Listen(fd int, a Acceptor) ID
+	// PauseAccept stops accepting, ResumeAccept starts again; both are idempotent.
+	PauseAccept(id ID)
+	ResumeAccept(id ID)
+	// CloseListener stops accepting and closes the descriptor.
+	CloseListener(id ID)
+
+	// Attach takes ownership of a connected non-blocking descriptor. Receiving starts with StartRecv.
+	Attach(fd int, h Handler) ID
+	// Dial connects to a TCP address, or to a Unix stream socket when addr.Unix is set. TCP_NODELAY is set.
+	// The outcome comes as OnConnect, even when the socket could not be made.
+	Dial(addr Addr, h Handler) ID
+	// SetHandler replaces the handler of a live socket (used when a connection changes its role).
+	SetHandler(id ID, h Handler)
+
+	// StartRecv arms the multishot receive into the loop's provided buffers.
+	StartRecv(id ID)
+	// StopRecv disarms it; OnRecvStopped follows. A few OnRecv may come before. This is the back-pressure.
+	StopRecv(id ID)
+	// RecvInto receives once, into p. Only while the multishot receive is off.
+	RecvInto(id ID, p []byte)
+	// Send sends all of p.
+	Send(id ID, p []byte)
+	// Shutdown sends FIN. Only while no Send is in flight.
+	Shutdown(id ID)
+	// Close ends the socket: outstanding operations are cancelled, then OnClose follows. Idempotent.
+	Close(id ID)
+	// Reset is Close with SO_LINGER 0: the peer sees RST.
+	Reset(id ID)
+	// FD returns the descriptor, for getpeername and socket options; -1 for a stale ID.
+	FD(id ID) int
+
+	// Now is the monotonic time in nanoseconds, sampled once per turn.
+	Now() int64
+	// Wall is the wall-clock time that belongs to Now.
+	Wall() time.Time
+	// Arm (re)starts a timer: O(1), granularity 1 ms (never early, up to 2 ms late). t.Handler must be set.
+	Arm(t *Timer, d time.Duration)
+	// Disarm stops a timer; harmless when it is not armed.
+	Disarm(t *Timer)
+
+	// Post runs f on the loop thread in its next turn. Safe from any goroutine. False when the loop has stopped.
+	Post(f func()) bool
+	// Run runs the loop on the calling goroutine, which it locks to its OS thread, until Stop. It returns the
+	// first fatal error of the engine. Sockets still open are closed.
+	Run() error
+	// Stop ends Run. Safe from any goroutine.
+	Stop()
+
+	// Info says which engine runs and why.
+	Info() Info
+	// Stats returns the counters. On the loop thread, or after Run has returned.
+	Stats() Stats
+}
+
+// Addr is a destination or the address of a listener: a TCP address and port, or the path of a Unix socket.
+type Addr struct {
+	TCP  netip.AddrPort
+	Unix string
+}
+
+// Options of a loop. The zero value is usable.
+type Options struct {
+	// Engine is "auto" (default), "uring" or "epoll".
+	Engine string
+	// Entries is the size of the submission queue (default 1024); the completion queue is four times as large.
+	Entries int
+	// Buffers and BufferSize shape the ring of provided receive buffers (default 512 of 4096 bytes).
+	Buffers, BufferSize int
+	// BusyPoll is how long to spin for completions before sleeping in the kernel (default 0: do not spin).
+	BusyPoll time.Duration
+	// OnTurn, when set, is called once per turn, after the events and before submitting. It returns the Now at
+	// which it wants to be called again at the latest (0: no wish). The load generator paces with it: the loop
+	// sleeps no longer than that, with nanosecond deadlines.
+	OnTurn func(now int64) (next int64)
+}
+
+// Info describes the engine in use.
+type Info struct {
+	Engine string // "uring" or "epoll"
+	Reason string // why: for the log, in words an operator understands
+}
+
+// Stats are the counters of one loop, monotonic unless said otherwise.
+type Stats struct {
+	Turns       uint64 // times around the loop
+	Waits       uint64 // times it slept in the kernel
+	Submitted   uint64 // SQEs, or syscalls on epoll
+	Completions uint64
+	NoBufs      uint64 // receives that found no provided buffer (ENOBUFS)
+	CQOverflow  uint64
+	Stale       uint64 // completions for a slot that had been reused or closed
+	Accepts     uint64
+	Sockets     int64 // gauge: open sockets
+	Timers      int64 // gauge: armed timers
+}
+
+// Errors of the loop.
+var (
+	// ErrUnsupported is wrapped by the error of New when the requested engine cannot run here.
+	ErrUnsupported = errors.New("engine not supported here")
+	// ErrStopped: the loop has stopped.
+	ErrStopped = errors.New("loop stopped")
+)
+
+// Timer is an intrusive timer: embed it, set Handler once, hand its address to Arm. It must not be copied
+// while armed.
+type Timer struct {
+	Handler TimerHandler
+	// Kind is for the owner: which of its timers this is.
+	Kind uint8
+
+	next, prev *Timer
+	deadline   int64 // tick
+	armed      bool
+}
+
+// Armed tells whether the timer is running.
+func (t *Timer) Armed() bool { return t.armed }
