@@ -1,0 +1,90 @@
+// Package snapshot turns a checked configuration into the immutable thing that workers read: routes, what each
+// route does, clusters, listeners. It is the only importer of proxy/config. A reload builds a new Snapshot off the loop and
+// publishes it with one pointer swap; requests in flight keep the one they started with.
+package snapshot
+
+import (
+	"time"
+
+	"github.com/blitz-gateway/blitz/internal/loop"
+	"github.com/blitz-gateway/blitz/internal/wire"
+	"github.com/blitz-gateway/blitz/proxy/cluster"
+	"github.com/blitz-gateway/blitz/proxy/route"
+)
+
+// Snapshot is immutable.
+type Snapshot struct {
+	// Generation counts snapshots of this process from 1.
+	Generation uint64
+	// Table finds the route of a request; Actions is indexed by its route.ID.
+	Table     *route.Table
+	Actions   []Action
+	Clusters  []*cluster.Cluster
+	Listeners []Listener
+	Workers   Workers
+	AccessLog AccessLog
+	// DrainTimeout is how long requests in flight may take after SIGTERM.
+	DrainTimeout time.Duration
+}
+
+// Action is what happens to a request that matched a route. Exactly one of Cluster, Respond and Echo is set.
+type Action struct {
+	// Name is for logs and metrics.
+	Name string
+	// Cluster to forward to.
+	Cluster *cluster.Cluster
+	// ClusterIndex is the position of Cluster in Snapshot.Clusters (-1: none); per-worker tables are indexed by it.
+	ClusterIndex int
+	// Respond answers at once.
+	Respond *Respond
+	// Echo answers 200 with the request's own body and content type.
+	Echo bool
+	// MaxBody is the largest request body in bytes, 0: no limit.
+	MaxBody int64
+	// AllowUpgrade lets Upgrade and CONNECT through.
+	AllowUpgrade bool
+	// Timeouts of the route; 0 means the cluster's.
+	FirstByteTimeout, IdleTimeout time.Duration
+}
+
+// Respond is a response made from configuration. Head is everything between the status line and the empty line, rendered once
+// (fields with CRLF each, Content-Length included, without Date, Server and Connection).
+type Respond struct {
+	Status int
+	Head   []byte
+	Body   []byte
+}
+
+// Listener is one address to accept on.
+type Listener struct {
+	Name    string
+	Address loop.Addr
+	// Backlog of listen(2).
+	Backlog int
+	// Limits of the codec; HeaderTimeout bounds the time from the first byte of a request to the end of its head, IdleTimeout an
+	// unused keep-alive connection, BodyIdleTimeout a pause in a request body or of a client that does not read.
+	Limits                                      wire.Limits
+	HeaderTimeout, IdleTimeout, BodyIdleTimeout time.Duration
+	// MaxRequests per connection, 0: no limit. MaxConnections per worker, 0: no limit.
+	MaxRequests, MaxConnections int
+	// TrustForwarded keeps X-Forwarded-* of the client and appends to it; otherwise they are replaced.
+	TrustForwarded bool
+	// ServerName is the Server field of local replies and the pseudonym in Via; "" sends neither.
+	ServerName string
+}
+
+// Workers shapes the data plane.
+type Workers struct {
+	Count    int
+	CPUs     []int // one per worker, empty: not pinned
+	Engine   string
+	BusyPoll time.Duration
+}
+
+// AccessLog of the data plane.
+type AccessLog struct {
+	// Path is a file, "stdout" or "stderr"; "" is off.
+	Path string
+	// Format is "json" or "text".
+	Format string
+}
