@@ -1,0 +1,22 @@
+//go:build !linux
+
+package proc
+
+import (
+	"os/exec"
+	"time"
+)
+
+func ownGroup(*exec.Cmd)                 {}
+func ignoreInterrupts()                  {}
+func killGroup(int)                      {}
+func startPinned(*Process) error         { return ErrUnsupported }
+func PinSelf([]int) error                { return ErrUnsupported }
+func cpuTime(int) (time.Duration, error) { return 0, ErrUnsupported }
+
+func RaiseFileLimit(uint64) (uint64, error) { return 0, ErrUnsupported }
+
+func stopGroup(*Process, time.Duration) error { return ErrUnsupported }
+
+func (p *Process) PIDs() ([]int, error)    { return nil, ErrUnsupported }
+func (p *Process) Memory() (Memory, error) { return Memory{}, ErrUnsupported }
