@@ -1,0 +1,267 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// MaxParams is how many parameters a path may have.
+const MaxParams = 16
+
+// maxPath bounds the path of a route; a request line that long is refused by default limits anyway.
+const maxPath = 2048
+
+func (d *decoder) checkRoutes(c *Config) {
+	var clusters []string
+	for _, cl := range c.Clusters {
+		if cl.Name != "" {
+			clusters = append(clusters, cl.Name)
+		}
+	}
+	known := map[string]bool{}
+	for _, name := range clusters {
+		known[name] = true
+	}
+	names := map[string]int{}
+	same := map[string][]int{}
+	for i := range c.Routes {
+		r := &c.Routes[i]
+		// Match starts from its defaults only when it is in the file.
+		if !d.given("routes", i, "match") {
+			setDefaults(&r.Match)
+		}
+		matchable := d.checkMatch(&r.Match, i)
+		d.checkAction(r, i)
+		if r.Cluster != "" && !known[r.Cluster] {
+			_, want := didYouMean(r.Cluster, clusters)
+			if len(clusters) == 0 {
+				want = "no clusters are defined"
+			}
+			d.report(fmt.Sprintf("unknown cluster %q", shorten(r.Cluster)), want, "routes", i, "cluster")
+		}
+		if r.Respond != nil {
+			d.checkRespond(r.Respond, i)
+		}
+		if matchable {
+			d.checkConflict(c.Routes, i, same)
+		}
+		if r.Name == "" {
+			r.Name = r.Match.String()
+		}
+		if j, twice := names[r.Name]; twice {
+			if d.given("routes", i, "name") {
+				d.report(fmt.Sprintf("route name %q is taken", r.Name), "line "+d.line("routes", j)+" has it already", "routes", i, "name")
+			}
+		} else {
+			names[r.Name] = i
+		}
+	}
+}
+
+// String is the default name of a route: methods, host and path.
+func (m *Match) String() string {
+	s := m.Host + m.Path
+	if len(m.Methods) > 0 {
+		s = strings.Join(m.Methods, ",") + " " + s
+	}
+	return s
+}
+
+// checkConflict reports a route that matches exactly what an earlier one matches.
+func (d *decoder) checkConflict(routes []Route, i int, same map[string][]int) {
+	m := &routes[i].Match
+	key := canonical(m)
+	for _, j := range same[key] {
+		if methodsOverlap(m.Methods, routes[j].Match.Methods) {
+			d.report("this route matches the same requests as the one on line "+d.line("routes", j), "expected another host, path or method", "routes", i)
+			return
+		}
+	}
+	same[key] = append(same[key], i)
+}
+
+// canonical is the same for matches that differ at most in their methods and the names of parameters.
+func canonical(m *Match) string {
+	host := strings.ToLower(m.Host)
+	if host == "*" {
+		host = ""
+	}
+	segments := strings.Split(m.Path, "/")
+	for i, s := range segments {
+		if strings.HasPrefix(s, "{") {
+			segments[i] = "{}"
+		}
+	}
+	return host + strings.Join(segments, "/")
+}
+
+func methodsOverlap(a, b []string) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return len(a) == len(b)
+	}
+	return slices.ContainsFunc(a, func(m string) bool { return slices.Contains(b, m) })
+}
+
+// checkMatch tells whether host and path are right.
+func (d *decoder) checkMatch(m *Match, i int) bool {
+	before := len(d.problems)
+	if want := hostWant(m.Host); want != "" {
+		d.report(fmt.Sprintf("%q cannot match a host", shorten(m.Host)), want, "routes", i, "match", "host")
+	}
+	if want := pathWant(m.Path); want != "" {
+		d.report(fmt.Sprintf("%q cannot match a path", shorten(m.Path)), want, "routes", i, "match", "path")
+	}
+	matchable := len(d.problems) == before
+	if d.given("routes", i, "match", "methods") && m.Methods != nil && len(m.Methods) == 0 {
+		d.report("no methods", "expected at least one, or no methods key for any", "routes", i, "match", "methods")
+	}
+	for j, name := range m.Methods {
+		path := []any{"routes", i, "match", "methods", j}
+		upper := strings.ToUpper(name)
+		switch {
+		case name == "":
+		case !isToken(name):
+			d.report(fmt.Sprintf("%q is not a method", shorten(name)), "expected a name such as GET", path...)
+		case upper != name && slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"}, upper):
+			d.report(fmt.Sprintf("unknown method %q, methods have regard to case", name), fmt.Sprintf("did you mean %q?", upper), path...)
+		case slices.Contains(m.Methods[:j], name):
+			d.report(fmt.Sprintf("method %s is given twice", name), "expected it once", path...)
+		}
+	}
+	return matchable
+}
+
+// hostWant says what is expected of a host pattern, "" when it is fine.
+func hostWant(h string) string {
+	name := strings.TrimPrefix(h, "*.")
+	ip, isIP := Address{Host: strings.Trim(h, "[]")}.IP()
+	switch {
+	case h == "" || h == "*":
+		return ""
+	case isIP && ip.Is6() && strings.HasPrefix(h, "[") && strings.HasSuffix(h, "]"):
+		return ""
+	case strings.Contains(name, "*"):
+		return "expected the * as the whole first part, as in *.example.com"
+	case strings.Contains(h, "://"):
+		return "expected a host alone, without the scheme"
+	case strings.Contains(h, ":"):
+		return "expected a host without port, an IPv6 address in brackets"
+	case !validHostName(name) || strings.HasSuffix(name, "."):
+		return "expected a host name such as api.example.com or *.example.com"
+	}
+	return ""
+}
+
+// pathWant says what is expected of a path pattern, "" when it is fine.
+func pathWant(p string) string {
+	switch {
+	case !strings.HasPrefix(p, "/"):
+		return "expected it to start with /"
+	case len(p) > maxPath:
+		return fmt.Sprintf("expected at most %d bytes", maxPath)
+	case strings.ContainsAny(p, "?#"):
+		return "expected a path alone, without query or fragment"
+	}
+	for _, c := range []byte(p) {
+		if c <= ' ' || c >= 0x7f {
+			return "expected visible ASCII; other bytes arrive percent-encoded and are compared like that"
+		}
+	}
+	segments := strings.Split(p[1:], "/")
+	var names []string
+	for i, s := range segments {
+		switch {
+		case s == "." || s == "..":
+			return "expected no . or .. segments"
+		case s == "*":
+			if i < len(segments)-1 {
+				return "expected * only at the end; {name} stands for one segment"
+			}
+		case strings.Contains(s, "*"):
+			return "expected * as a whole segment at the end, as in /a/*"
+		case strings.ContainsAny(s, "{}"):
+			name, ok := strings.CutPrefix(s, "{")
+			name, closed := strings.CutSuffix(name, "}")
+			if !ok || !closed || !isName(name) {
+				return "expected a parameter to be a whole segment, as in /users/{id}, named with letters, digits and _"
+			}
+			if slices.Contains(names, name) {
+				return fmt.Sprintf("expected the parameter {%s} only once", name)
+			}
+			names = append(names, name)
+		}
+	}
+	if len(names) > MaxParams {
+		return fmt.Sprintf("expected at most %d parameters", MaxParams)
+	}
+	return ""
+}
+
+// isName tells whether s is a name of letters, digits and _, not starting with a digit.
+func isName(s string) bool {
+	for i, c := range []byte(s) {
+		letter := c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func (d *decoder) checkAction(r *Route, i int) {
+	var chosen []string
+	if d.given("routes", i, "cluster") {
+		chosen = append(chosen, "cluster")
+		if r.Cluster == "" {
+			d.report("the name of the cluster is empty", "expected the name of a cluster", "routes", i, "cluster")
+		}
+	}
+	if d.given("routes", i, "respond") {
+		chosen = append(chosen, "respond")
+	}
+	if d.given("routes", i, "echo") {
+		if r.Echo {
+			chosen = append(chosen, "echo")
+		} else if len(chosen) == 0 {
+			chosen = append(chosen, "echo") // reported below: a route that does nothing
+			d.report("echo: false does nothing", "expected cluster, respond or echo: true", "routes", i, "echo")
+		}
+	}
+	switch {
+	case len(chosen) == 0 && !d.misspelt[d.resolve(d.at("routes", i))]:
+		d.report("the route does nothing", "expected one of cluster, respond, echo", "routes", i)
+	case len(chosen) > 1:
+		d.report("the route has "+strings.Join(chosen, " and "), "expected exactly one of cluster, respond, echo", "routes", i)
+	}
+	if len(chosen) == 1 && chosen[0] != "cluster" {
+		for _, key := range []string{"allow_upgrade", "timeouts"} {
+			if d.given("routes", i, key) {
+				d.report(fmt.Sprintf("%s has no meaning for a route with %s", key, chosen[0]), "expected it only with cluster", "routes", i, key)
+			}
+		}
+	}
+}
+
+// ownFields are written by the gateway itself.
+var ownFields = []string{"connection", "content-length", "date", "keep-alive", "proxy-connection", "server", "te", "trailer", "transfer-encoding", "upgrade"}
+
+func (d *decoder) checkRespond(r *Respond, i int) {
+	// RFC 9110 sections 15.3.5 and 15.4.5: no content.
+	if (r.Status == 204 || r.Status == 304) && r.Body != "" {
+		d.report(fmt.Sprintf("a response %d has no body", r.Status), "expected no body, or another status", "routes", i, "respond", "body")
+	}
+	for _, h := range r.Headers {
+		path := []any{"routes", i, "respond", "headers", h.Name}
+		switch lower := strings.ToLower(h.Name); {
+		case !isToken(h.Name):
+			d.report(fmt.Sprintf("%q is not the name of a field", shorten(h.Name)), "expected letters, digits and -", path...)
+		case slices.Contains(ownFields, lower):
+			d.report(fmt.Sprintf("field %s is set by Blitz itself", h.Name), "remove it", path...)
+		case strings.ContainsFunc(h.Value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }):
+			d.report(fmt.Sprintf("the value of %s has control characters", h.Name), "expected one line of text", path...)
+		case strings.TrimSpace(h.Value) != h.Value:
+			d.report(fmt.Sprintf("the value of %s starts or ends with space", h.Name), "expected none, recipients drop it", path...)
+		}
+	}
+}

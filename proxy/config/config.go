@@ -1,0 +1,192 @@
+package config
+
+// Config is a whole configuration file.
+type Config struct {
+	// Threads of the data plane.
+	Workers Workers `yaml:"workers"`
+	// Where operators look inside the running gateway.
+	Admin Admin `yaml:"admin"`
+	// Addresses to accept connections on. At least one.
+	Listeners []Listener `yaml:"listeners" required:"true"`
+	// Named sets of endpoints that routes forward to.
+	Clusters []Cluster `yaml:"clusters"`
+	// What happens to a request. The most specific matching route wins, whatever the order in the file: the host first (exact, then the
+	// longest wildcard, then any), then the path (exact, then with parameters, then the longest prefix). At least one.
+	Routes []Route `yaml:"routes" required:"true"`
+	// One line for each request.
+	AccessLog AccessLog `yaml:"access_log"`
+	// How long requests in flight may take after SIGTERM before their connections are closed. The default stays under the 30 s after
+	// which Kubernetes and systemd-like supervisors kill.
+	DrainTimeout Duration `yaml:"drain_timeout" min:"0s" max:"24h"`
+}
+
+// Workers shapes the data plane: one worker is one thread with its own ring, sockets and connection pools.
+type Workers struct {
+	// Number of workers; `auto` is one for each CPU the process may use, or for each CPU in `cpus`.
+	Count Count `yaml:"count" max:"1024"`
+	// CPUs to pin workers to, one each, as a list of numbers and ranges such as `0-3` or `0,2,4`. Not given: not pinned.
+	CPUs CPUs `yaml:"cpus"`
+	// How the kernel is asked: `uring` is io_uring, `epoll` the readiness interface, `auto` takes io_uring where it works and says in the log
+	// which one runs and why.
+	Engine string `yaml:"engine" enum:"auto,uring,epoll" later:"net"`
+	// How long a worker spins for new events before it sleeps in the kernel. Lowers latency at the price of CPU; 20us to 30us is plenty.
+	BusyPoll Duration `yaml:"busy_poll" min:"0s" max:"10ms"`
+}
+
+// Admin is the listener for operators.
+type Admin struct {
+	// Address of the admin listener, host:port. Not given: none.
+	Address string `yaml:"address"`
+}
+
+// Listener is one address to accept connections on.
+type Listener struct {
+	// Name for logs and metrics. Default: the address.
+	Name string `yaml:"name"`
+	// IP address and port (`127.0.0.1:8080`, `[::1]:8080`), a port alone (`:8080`, all IPv4 addresses; `[::]:8080` is IPv6 and IPv4), or `unix:` and the path
+	// of a socket. Port 0 is any free port.
+	Address string `yaml:"address" required:"true"`
+	// Protocols spoken on this address.
+	Protocols []string `yaml:"protocols" enum:"h1" later:"h2,h3"`
+	// Certificates for TLS on the same port.
+	TLS *struct{} `yaml:"tls" later:"true"`
+	// Largest messages accepted from clients.
+	Limits Limits `yaml:"limits"`
+	// How long clients may take.
+	Timeouts ListenerTimeouts `yaml:"timeouts"`
+	// Requests on one connection before it is closed; 0 is no limit.
+	MaxRequests int `yaml:"max_requests" min:"0" max:"1000000000"`
+	// Open connections of one worker; 0 is no limit. Further ones wait in the backlog.
+	MaxConnections int `yaml:"max_connections" min:"0" max:"10000000"`
+	// Keep X-Forwarded-For, -Proto and -Host of the client and append to them. Only where every client is a trusted proxy:
+	// otherwise anybody can pretend to be another address.
+	TrustForwarded bool `yaml:"trust_forwarded"`
+	// The Server field of answers made here and the pseudonym in Via. Empty: neither is sent.
+	ServerName string `yaml:"server_name"`
+	// Connections the kernel holds until they are accepted; it caps the number at net.core.somaxconn.
+	Backlog int `yaml:"backlog" min:"1" max:"65535"`
+}
+
+// Limits bounds what a client may send.
+type Limits struct {
+	// Whole head of a request: request line and fields (431).
+	HeadSize Size `yaml:"head_size" min:"1KiB" max:"1MiB"`
+	// Request line (414).
+	RequestLine Size `yaml:"request_line" min:"256B" max:"1MiB"`
+	// Header fields, and separately trailer fields (431).
+	HeaderCount int `yaml:"header_count" min:"1" max:"10000"`
+	// Request body (413); 0 is no limit. Bodies are streamed, so a large one takes time but no memory. A route may set its own.
+	BodySize Size `yaml:"body_size" min:"0B" max:"1024TiB"`
+}
+
+// ListenerTimeouts bounds how long a client may take.
+type ListenerTimeouts struct {
+	// From the first byte of a request to the end of its head (408).
+	Header Duration `yaml:"header" min:"1ms" max:"24h"`
+	// A connection without a request.
+	Idle Duration `yaml:"idle" min:"1ms" max:"24h"`
+	// A pause in a request body, or a client that does not read its response (408, or the connection is closed).
+	BodyIdle Duration `yaml:"body_idle" min:"1ms" max:"24h"`
+}
+
+// Cluster is a named set of endpoints that serve the same thing.
+type Cluster struct {
+	// Name that routes refer to.
+	Name string `yaml:"name" required:"true"`
+	// Where to send requests. At least one.
+	Endpoints []Endpoint `yaml:"endpoints" required:"true"`
+	// How an endpoint is chosen: `round_robin` takes them in turn, heavier ones more often, evenly spread.
+	Balance string `yaml:"balance" enum:"round_robin" later:"least_request,p2c,random,ring_hash,maglev,ewma"`
+	// Protocol spoken with the endpoints.
+	Protocol string `yaml:"protocol" enum:"h1" later:"h2"`
+	// How long endpoints may take.
+	Timeouts ClusterTimeouts `yaml:"timeouts"`
+	// Unused connections that one worker keeps to each endpoint; 0 keeps none.
+	MaxIdle int `yaml:"max_idle" min:"0" max:"1000000"`
+	// Connections that one worker opens to each endpoint; 0 is no limit.
+	MaxConnections int `yaml:"max_connections" min:"0" max:"1000000"`
+	// Requests of one worker that may wait for a connection when max_connections is reached; further ones get 503.
+	MaxPending int `yaml:"max_pending" min:"0" max:"1000000"`
+	// Further attempts for a request that failed before any byte of a response, on top of the free one that a kept connection gets when it
+	// turns out to be closed.
+	Retries int `yaml:"retries" min:"0" max:"10"`
+}
+
+// Endpoint is one address of a cluster.
+type Endpoint struct {
+	// host:port with an IP address or a host name (resolved when the configuration is loaded: the first address, IPv4 before IPv6), or
+	// `unix:` and the path of a socket.
+	Address string `yaml:"address" required:"true"`
+	// Share of the requests relative to the other endpoints.
+	Weight int `yaml:"weight" min:"1" max:"1000000"`
+}
+
+// ClusterTimeouts bounds how long an endpoint may take.
+type ClusterTimeouts struct {
+	// To connect (503).
+	Connect Duration `yaml:"connect" min:"1ms" max:"24h"`
+	// From the end of the request to the head of the response (504).
+	FirstByte Duration `yaml:"first_byte" min:"1ms" max:"24h"`
+	// A pause while a body moves in either direction.
+	Idle Duration `yaml:"idle" min:"1ms" max:"24h"`
+	// How long an unused connection is kept. Stay under the endpoint's own keep-alive time.
+	KeepAlive Duration `yaml:"keepalive" min:"1ms" max:"24h"`
+}
+
+// Route says what happens to the requests it matches: exactly one of cluster, respond and echo.
+type Route struct {
+	// Name for logs and metrics. Default: methods, host and path as matched.
+	Name string `yaml:"name"`
+	// Which requests. Not given: all.
+	Match Match `yaml:"match"`
+	// Forward to the cluster of this name.
+	Cluster string `yaml:"cluster"`
+	// Answer at once.
+	Respond *Respond `yaml:"respond"`
+	// Answer 200 with the request's own body and content type.
+	Echo bool `yaml:"echo"`
+	// Request body (413) for this route in place of the listener's body_size; 0 keeps the listener's.
+	MaxBody Size `yaml:"max_body" min:"0B" max:"1024TiB"`
+	// Let protocol upgrades (WebSocket) through. Otherwise Upgrade is removed and the request forwarded as a plain one.
+	AllowUpgrade bool `yaml:"allow_upgrade"`
+	// Timeouts in place of the cluster's.
+	Timeouts RouteTimeouts `yaml:"timeouts"`
+}
+
+// Match is what a request must look like. All parts that are given must match.
+type Match struct {
+	// Host name without port, compared without regard to case: `api.example.com`, or `*.example.com` for every name below
+	// example.com at any depth, but not example.com itself. Not given or `*`: any.
+	Host string `yaml:"host"`
+	// Path as received, without the query: `/a` is exactly that, `/a/*` everything below (`/a/` too, `/a` not), `/users/{id}/posts` with any non-empty segment in place of
+	// `{id}`. Not given: `/*`. Inside of `{…}` YAML wants a path with braces in quotes.
+	Path string `yaml:"path"`
+	// Methods, as in `[GET, POST]`. GET includes HEAD, unless another route with the same host and path names HEAD. Not given: any.
+	Methods []string `yaml:"methods"`
+}
+
+// Respond is a response from the configuration itself.
+type Respond struct {
+	// Status code.
+	Status int `yaml:"status" min:"200" max:"599"`
+	// Fields of the response, name and value. Content-Type is `text/plain; charset=utf-8` unless given; Content-Length is set by itself.
+	Headers Headers `yaml:"headers"`
+	// Body of the response.
+	Body string `yaml:"body"`
+}
+
+// RouteTimeouts replaces timeouts of the cluster for one route.
+type RouteTimeouts struct {
+	// From the end of the request to the head of the response (504). Not given: the cluster's.
+	FirstByte Duration `yaml:"first_byte" min:"1ms" max:"24h"`
+	// A pause while a body, or an upgraded connection, moves in neither direction. Not given: the cluster's.
+	Idle Duration `yaml:"idle" min:"1ms" max:"24h"`
+}
+
+// AccessLog of the data plane.
+type AccessLog struct {
+	// A file, `stdout` or `stderr`. Not given: no access log.
+	Path string `yaml:"path"`
+	// Form of a line.
+	Format string `yaml:"format" enum:"json,text"`
+}

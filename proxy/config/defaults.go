@@ -1,0 +1,63 @@
+package config
+
+import (
+	_ "embed"
+	"time"
+)
+
+// All defaults stand in this file. The decoder starts every struct from them, so that a Config is always complete and a
+// zero in it was written by the operator.
+
+//go:embed default.yaml
+var defaultYAML []byte
+
+// DefaultYAML returns the text of the configuration that `blitz serve` uses without a file. It is the same as examples/default.yaml.
+func DefaultYAML() []byte { return append([]byte(nil), defaultYAML...) }
+
+// Default returns that configuration, parsed.
+func Default() *Config {
+	c, err := Parse("default.yaml", defaultYAML)
+	if err != nil {
+		panic("the embedded configuration is broken: " + err.Error()) // held by a test
+	}
+	return c
+}
+
+// setDefaults fills in *p when it is a struct that has defaults.
+func setDefaults(p any) {
+	switch p := p.(type) {
+	case *Config:
+		p.Workers.Engine = "auto"
+		p.AccessLog.Format = "json"
+		p.DrainTimeout = Duration(25 * time.Second)
+	case *Listener:
+		p.Protocols = []string{"h1"}
+		// Head and field count are those of nginx (4 buffers of 8 KiB) and Envoy (100 fields); wire.DefaultLimits is the same, by a test.
+		p.Limits = Limits{HeadSize: 32 << 10, RequestLine: 8 << 10, HeaderCount: 100}
+		p.Timeouts = ListenerTimeouts{
+			Header:   Duration(10 * time.Second),
+			Idle:     Duration(75 * time.Second),
+			BodyIdle: Duration(30 * time.Second),
+		}
+		p.ServerName = "blitz"
+		p.Backlog = 4096
+	case *Cluster:
+		p.Balance = "round_robin"
+		p.Protocol = "h1"
+		p.Timeouts = ClusterTimeouts{
+			Connect:   Duration(2 * time.Second),
+			FirstByte: Duration(30 * time.Second),
+			Idle:      Duration(60 * time.Second),
+			KeepAlive: Duration(60 * time.Second),
+		}
+		p.MaxIdle = 256
+		p.MaxPending = 1024
+		p.Retries = 1
+	case *Endpoint:
+		p.Weight = 1
+	case *Match:
+		p.Path = "/*"
+	case *Respond:
+		p.Status = 200
+	}
+}
