@@ -168,12 +168,17 @@ func pathWant(p string) string {
 			return "expected visible ASCII; other bytes arrive percent-encoded and are compared like that"
 		}
 	}
+	if want := escapeWant(p); want != "" {
+		return want
+	}
 	segments := strings.Split(p[1:], "/")
 	var names []string
 	for i, s := range segments {
 		switch {
 		case s == "." || s == "..":
 			return "expected no . or .. segments"
+		case s == "" && i < len(segments)-1:
+			return "expected no empty segments; // in a request becomes / before it is compared"
 		case s == "*":
 			if i < len(segments)-1 {
 				return "expected * only at the end; {name} stands for one segment"
@@ -194,6 +199,28 @@ func pathWant(p string) string {
 	}
 	if len(names) > MaxParams {
 		return fmt.Sprintf("expected at most %d parameters", MaxParams)
+	}
+	return ""
+}
+
+// escapeWant finds percent-encodings that no request has: they are compared in their normal form (RFC 3986 section 6.2.2), upper-case
+// digits and letters, digits, - . _ ~ never encoded.
+func escapeWant(p string) string {
+	const hex = "0123456789ABCDEF"
+	for i := range len(p) {
+		if p[i] != '%' {
+			continue
+		}
+		if i+2 >= len(p) {
+			return "expected two upper-case hexadecimal digits after %"
+		}
+		high, low := strings.IndexByte(hex, p[i+1]), strings.IndexByte(hex, p[i+2])
+		if high < 0 || low < 0 {
+			return "expected two upper-case hexadecimal digits after %"
+		}
+		if c := byte(high<<4 | low); c == '-' || c == '.' || c == '_' || c == '~' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' {
+			return fmt.Sprintf("expected %q in place of %s", string(c), p[i:i+3])
+		}
 	}
 	return ""
 }

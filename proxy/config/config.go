@@ -158,8 +158,9 @@ type Match struct {
 	// Host name without port, compared without regard to case: `api.example.com`, or `*.example.com` for every name below
 	// example.com at any depth, but not example.com itself. Not given or `*`: any.
 	Host string `yaml:"host"`
-	// Path as received, without the query: `/a` is exactly that, `/a/*` everything below (`/a/` too, `/a` not), `/users/{id}/posts` with any non-empty segment in place of
-	// `{id}`. Not given: `/*`. Inside of `{…}` YAML wants a path with braces in quotes.
+	// Path without the query: `/a` is exactly that, `/a/*` everything below (`/a/` too, `/a` not), `/users/{id}/posts` has any non-empty
+	// segment in place of `{id}`. Paths of requests are compared, and forwarded, in their normal form: without `//`, `.` and `..` segments, letters and digits not
+	// percent-encoded. Not given: `/*`. Inside of `{…}` YAML wants a path with braces in quotes.
 	Path string `yaml:"path"`
 	// Methods, as in `[GET, POST]`. GET includes HEAD, unless another route with the same host and path names HEAD. Not given: any.
 	Methods []string `yaml:"methods"`
