@@ -6,8 +6,8 @@ type Field struct {
 	Name, Value []byte
 	// ID is the well-known name, or FieldOther.
 	ID FieldID
-	// Hop marks a hop-by-hop field (RFC 9110 section 7.6.1): the fixed ones, and those nominated by Connection.
-	// A proxy never forwards it.
+	// Hop marks a field that a proxy never forwards: the hop-by-hop ones (RFC 9110 section 7.6.1), fixed or nominated by
+	// Connection, and those that the codec found unsafe to forward (see Limits.AllowUnderscore, FieldID.TrailerAllowed).
 	Hop bool
 }
 
@@ -27,7 +27,7 @@ type Head struct {
 	Fields []Field
 	Body   BodyKind
 	// Length of the body in bytes for BodyLength. For BodyNone of a HEAD or 304 response it is the announced
-	// Content-Length, or -1 when there was none.
+	// Content-Length. In all other cases it is -1.
 	Length int64
 	// Minor is the x of HTTP/1.x.
 	Minor uint8
@@ -46,13 +46,16 @@ type Request struct {
 	Form TargetForm
 	// Target as received.
 	Target []byte
+	// Scheme of the target in absolute form, as received; otherwise nil.
+	Scheme []byte
 	// Authority is the host and port this request is for: from the target in absolute and authority form,
 	// otherwise from Host. Empty only for HTTP/1.0 without Host.
 	Authority []byte
 	// Host is Authority without the port.
 	Host []byte
-	// Path is the path of the target as received ("/" when it is empty, "*" in asterisk form); Query is what
-	// follows the first '?', without it; HasQuery tells "/?" from "/".
+	// Path is the path of the target as received ("/" when it is empty, "*" in asterisk form and for OPTIONS with an absolute form
+	// that has neither path nor query, nil in authority form); Query is what follows the first '?', without it; HasQuery tells "/?"
+	// from "/".
 	Path, Query []byte
 	HasQuery    bool
 	// Expect100 is true for "Expect: 100-continue" in an HTTP/1.1 request.
@@ -76,3 +79,13 @@ const (
 	FormAuthority // CONNECT
 	FormAsterisk  // OPTIONS *
 )
+
+// Get returns the value of the first field with this well-known name, nil when there is none. An empty value is not nil.
+func (h *Head) Get(id FieldID) []byte {
+	for i := range h.Fields {
+		if h.Fields[i].ID == id {
+			return h.Fields[i].Value
+		}
+	}
+	return nil
+}
