@@ -48,7 +48,8 @@ type Handler interface {
 
 // Acceptor receives the events of one listening socket.
 type Acceptor interface {
-	// OnAccept hands over ownership of a connected descriptor (non-blocking, close-on-exec).
+	// OnAccept hands over ownership of a connected descriptor (close-on-exec). Whether it blocks is the engine's
+	// business: give it to Attach. A few may still come after PauseAccept or CloseListener.
 	OnAccept(fd int)
 	// OnAcceptError reports a failed accept. Accepting is then paused (EMFILE, ENFILE, ENOMEM, ENOBUFS …)
 	// until ResumeAccept; a transient ECONNABORTED is counted, not reported.
@@ -72,7 +73,8 @@ type Loop interface {
 	// CloseListener stops accepting and closes the descriptor.
 	CloseListener(id ID)
 
-	// Attach takes ownership of a connected non-blocking descriptor. Receiving starts with StartRecv.
+	// Attach takes ownership of a connected descriptor and sets its blocking mode. Receiving starts with StartRecv.
+	// A descriptor that the engine cannot use reports that as OnRecvEnd after StartRecv, and as a send error.
 	Attach(fd int, h Handler) ID
 	// Dial connects to a TCP address, or to a Unix stream socket when addr.Unix is set. TCP_NODELAY is set.
 	// The outcome comes as OnConnect, even when the socket could not be made.
@@ -80,11 +82,15 @@ type Loop interface {
 	// SetHandler replaces the handler of a live socket (used when a connection changes its role).
 	SetHandler(id ID, h Handler)
 
-	// StartRecv arms the multishot receive into the loop's provided buffers.
+	// StartRecv arms the multishot receive into the loop's provided buffers: an OnRecv brings at most
+	// Options.BufferSize bytes. It does nothing when the receive is armed or has ended. Before OnRecvStopped it
+	// withdraws the StopRecv, and no OnRecvStopped follows.
 	StartRecv(id ID)
-	// StopRecv disarms it; OnRecvStopped follows. A few OnRecv may come before. This is the back-pressure.
+	// StopRecv disarms it; OnRecvStopped follows. A few OnRecv may come before. This is the back-pressure. It does
+	// nothing when the receive is not armed.
 	StopRecv(id ID)
-	// RecvInto receives once, into p. Only while the multishot receive is off.
+	// RecvInto receives once, into p, which is not empty. Only while the multishot receive is off: after
+	// OnRecvStopped, or before StartRecv. It does nothing after OnRecvEnd.
 	RecvInto(id ID, p []byte)
 	// Send sends all of p.
 	Send(id ID, p []byte)
@@ -101,7 +107,8 @@ type Loop interface {
 	Now() int64
 	// Wall is the wall-clock time that belongs to Now.
 	Wall() time.Time
-	// Arm (re)starts a timer: O(1), granularity 1 ms (never early, up to 2 ms late). t.Handler must be set.
+	// Arm (re)starts a timer, d after Now: O(1), granularity 1 ms (never early, up to 2 ms late when the loop is
+	// not busy). t.Handler must be set.
 	Arm(t *Timer, d time.Duration)
 	// Disarm stops a timer; harmless when it is not armed.
 	Disarm(t *Timer)
@@ -109,7 +116,8 @@ type Loop interface {
 	// Post runs f on the loop thread in its next turn. Safe from any goroutine. False when the loop has stopped.
 	Post(f func()) bool
 	// Run runs the loop on the calling goroutine, which it locks to its OS thread, until Stop. It returns the
-	// first fatal error of the engine. Sockets still open are closed.
+	// first fatal error of the engine. Functions posted before Stop are run, sockets still open are closed
+	// (without OnClose, unless Close had been called). A loop runs once.
 	Run() error
 	// Stop ends Run. Safe from any goroutine.
 	Stop()
@@ -158,8 +166,10 @@ type Stats struct {
 	CQOverflow  uint64
 	Stale       uint64 // completions for a slot that had been reused or closed
 	Accepts     uint64
-	Sockets     int64 // gauge: open sockets
-	Timers      int64 // gauge: armed timers
+	// AcceptAborts counts connections that died between the handshake and accept (ECONNABORTED).
+	AcceptAborts uint64
+	Sockets      int64 // gauge: open sockets
+	Timers       int64 // gauge: armed timers
 }
 
 // Errors of the loop.
@@ -177,9 +187,10 @@ type Timer struct {
 	// Kind is for the owner: which of its timers this is.
 	Kind uint8
 
-	next, prev *Timer
-	deadline   int64 // tick
 	armed      bool
+	pos        uint16 // list of the wheel it is in
+	deadline   int64  // tick
+	next, prev *Timer
 }
 
 // Armed tells whether the timer is running.

@@ -1,0 +1,119 @@
+package loop
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+const defaultBacklog = 4096
+
+// Listen returns a bound and listening descriptor: non-blocking, close-on-exec, TCP_NODELAY (which accepted
+// sockets inherit). Port 0 takes a free port, see LocalAddr. The file of a Unix socket that nobody listens on any
+// more is replaced. The error says what is wrong in words, and wraps the errno.
+func Listen(addr Addr, o ListenOptions) (fd int, err error) {
+	fd, err = listen(addr, o)
+	if err != nil {
+		return -1, fmt.Errorf("listen on %v: %w", addr, explainListen(err))
+	}
+	return fd, nil
+}
+
+func listen(addr Addr, o ListenOptions) (fd int, err error) {
+	var sa rawAddr
+	if err := sa.set(addr); err != nil {
+		return -1, err
+	}
+	fd, err = unix.Socket(int(sa.raw.Addr.Family), unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer func() {
+		if err != nil {
+			unix.Close(fd)
+			fd = -1
+		}
+	}()
+	if addr.Unix != "" {
+		removeStale(addr.Unix)
+	} else if err = tcpOptions(fd, addr, o); err != nil {
+		return fd, err
+	}
+	if _, _, errno := unix.Syscall(unix.SYS_BIND, uintptr(fd), uintptr(sa.pointer()), uintptr(sa.size)); errno != 0 {
+		return fd, errno
+	}
+	if addr.Unix != "" && addr.Unix[0] != '@' && o.Mode != 0 {
+		if err = os.Chmod(addr.Unix, o.Mode); err != nil {
+			return fd, err
+		}
+	}
+	backlog := o.Backlog
+	if backlog <= 0 {
+		backlog = defaultBacklog
+	}
+	return fd, unix.Listen(fd, backlog)
+}
+
+func tcpOptions(fd int, addr Addr, o ListenOptions) error {
+	type option struct{ level, name, value int }
+	options := []option{
+		{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1},
+		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+	}
+	if o.ReusePort {
+		options = append(options, option{unix.SOL_SOCKET, unix.SO_REUSEPORT, 1})
+	}
+	if o.ReceiveBuffer > 0 {
+		options = append(options, option{unix.SOL_SOCKET, unix.SO_RCVBUF, o.ReceiveBuffer})
+	}
+	if o.SendBuffer > 0 {
+		options = append(options, option{unix.SOL_SOCKET, unix.SO_SNDBUF, o.SendBuffer})
+	}
+	if addr.TCP.Addr() == addr.TCP.Addr().Unmap() && addr.TCP.Addr().Is6() {
+		options = append(options, option{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0}) // [::] serves IPv4 as well
+	}
+	for _, opt := range options {
+		if err := unix.SetsockoptInt(fd, opt.level, opt.name, opt.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeStale removes the file of a Unix socket when connecting to it is refused: its listener is gone.
+func removeStale(path string) {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&os.ModeSocket == 0 {
+		return
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	if connectFD(fd, Addr{Unix: path}) == unix.ECONNREFUSED {
+		_ = os.Remove(path)
+	}
+}
+
+// explainListen puts the usual reasons into words.
+func explainListen(err error) error {
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		return fmt.Errorf("the address is in use: another program (or another blitz) listens on it: %w", err)
+	case errors.Is(err, unix.EACCES):
+		return fmt.Errorf("not permitted: ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE, "+
+			"a Unix socket needs a writable directory: %w", err)
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		return fmt.Errorf("no interface of this machine has that address: %w", err)
+	case errors.Is(err, unix.EAFNOSUPPORT):
+		return fmt.Errorf("this machine does not support that address family (is IPv6 off?): %w", err)
+	case errors.Is(err, unix.EDESTADDRREQ):
+		return fmt.Errorf("no address given: %w", err)
+	case errors.Is(err, unix.EMFILE):
+		return fmt.Errorf("too many open files: raise the limit (ulimit -n): %w", err)
+	}
+	return err
+}

@@ -1,0 +1,180 @@
+package loop
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// System calls of the loop. Those on non-blocking descriptors are raw: they cannot wait, so the scheduler need
+// not hear of them. The one that sleeps is a full Syscall, so that a sleeping loop does not hold up the collector.
+
+// epollCalls remembers which form of epoll_wait the kernel has.
+type epollCalls struct {
+	noPwait2 bool
+}
+
+// eventID and setEventID keep an ID in the 64 bits of user data, which x/sys calls Fd and Pad.
+func eventID(ev *unix.EpollEvent) ID { return ID(uint32(ev.Pad))<<32 | ID(uint32(ev.Fd)) }
+
+func setEventID(ev *unix.EpollEvent, id ID) {
+	ev.Fd, ev.Pad = int32(uint32(id)), int32(uint32(id>>32))
+}
+
+func (*epollCalls) ctl(op, ep, fd int, id ID, events uint32) error {
+	ev := unix.EpollEvent{Events: events}
+	setEventID(&ev, id)
+	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(ep), uintptr(op), uintptr(fd),
+		uintptr(unsafe.Pointer(&ev)), 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+func (c *epollCalls) add(ep, fd int, id ID, events uint32) error {
+	return c.ctl(unix.EPOLL_CTL_ADD, ep, fd, id, events)
+}
+
+func (c *epollCalls) change(ep, fd int, id ID, events uint32) {
+	_ = c.ctl(unix.EPOLL_CTL_MOD, ep, fd, id, events)
+}
+
+// poll collects events without waiting.
+func (*epollCalls) poll(ep int, events []unix.EpollEvent) (int, unix.Errno) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(ep), uintptr(unsafe.Pointer(&events[0])),
+		uintptr(len(events)), 0, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}
+
+// sleep waits for events, for at most budget nanoseconds (-1: for ever).
+func (c *epollCalls) sleep(ep int, events []unix.EpollEvent, budget int64) (int, unix.Errno) {
+	if !c.noPwait2 {
+		ts := unix.NsecToTimespec(budget)
+		tsp := unsafe.Pointer(&ts)
+		if budget < 0 {
+			tsp = nil
+		}
+		n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(ep), uintptr(unsafe.Pointer(&events[0])),
+			uintptr(len(events)), uintptr(tsp), 0, 0)
+		if errno == 0 {
+			return int(n), 0
+		}
+		if errno != unix.ENOSYS && errno != unix.EPERM {
+			return 0, errno
+		}
+		c.noPwait2 = true // before Linux 5.11, or a seccomp profile that has not heard of it
+	}
+	ms := int64(-1)
+	if budget >= 0 {
+		ms = min((budget+tickNanos-1)/tickNanos, 1<<31-1)
+	}
+	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(ep), uintptr(unsafe.Pointer(&events[0])),
+		uintptr(len(events)), uintptr(ms), 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}
+
+func readFD(fd int, p []byte) (int, unix.Errno) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))),
+		uintptr(len(p)), 0, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}
+
+func sendFD(fd int, p []byte) (int, unix.Errno) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))),
+		uintptr(len(p)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}
+
+func acceptFD(fd int) (int, unix.Errno) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(n), 0
+}
+
+// dialSocket makes a socket for a destination. extra is SOCK_NONBLOCK or nothing.
+func dialSocket(addr Addr, extra int) (int, error) {
+	if addr.Unix != "" {
+		return unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|extra, 0)
+	}
+	family := unix.AF_INET
+	if a := addr.TCP.Addr(); a.Is6() && !a.Is4In6() {
+		family = unix.AF_INET6
+	} else if !a.IsValid() {
+		return -1, unix.EDESTADDRREQ
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|extra, 0)
+	if err == nil {
+		noDelay(fd)
+	}
+	return fd, err
+}
+
+// connectFD starts connecting; EINPROGRESS on a non-blocking socket that needs time.
+func connectFD(fd int, addr Addr) error {
+	var sa rawAddr
+	if err := sa.set(addr); err != nil {
+		return err
+	}
+	_, _, errno := unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(sa.pointer()), uintptr(sa.size))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// noDelay turns Nagle's algorithm off; not an error on a socket that has none.
+func noDelay(fd int) {
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+}
+
+// lingerNone makes the close of fd send RST.
+func lingerNone(fd int) {
+	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+}
+
+// socketError takes the pending error of a socket.
+func socketError(fd int) unix.Errno {
+	n, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err != nil {
+		if errno, ok := err.(unix.Errno); ok {
+			return errno
+		}
+		return unix.EIO
+	}
+	return unix.Errno(n)
+}
+
+// wakeEventFD adds one to an eventfd.
+func wakeEventFD(fd int) {
+	one := uint64(1)
+	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&one)), 8)
+}
+
+// fineTimers asks the kernel not to round this thread's sleeps, and returns what takes that back.
+func fineTimers() func() {
+	const nanosecond, byDefault = 1, 0
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, nanosecond, 0, 0, 0)
+	return func() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, byDefault, 0, 0, 0) }
+}
+
+func ignoreEINTR(errno unix.Errno) error {
+	if errno == 0 || errno == unix.EINTR {
+		return nil
+	}
+	return errno
+}
