@@ -1,6 +1,3 @@
-// Package snapshot turns a checked configuration into the immutable thing that workers read: routes, what each
-// route does, clusters, listeners. It is the only importer of proxy/config. A reload builds a new Snapshot off the loop and
-// publishes it with one pointer swap; requests in flight keep the one they started with.
 package snapshot
 
 import (
@@ -16,13 +13,16 @@ import (
 type Snapshot struct {
 	// Generation counts snapshots of this process from 1.
 	Generation uint64
-	// Table finds the route of a request; Actions is indexed by its route.ID.
+	// Table finds the route of a request; Actions is indexed by its route.ID, and so is Rules, what the table was built from.
 	Table     *route.Table
 	Actions   []Action
+	Rules     []route.Rule
 	Clusters  []*cluster.Cluster
 	Listeners []Listener
 	Workers   Workers
 	AccessLog AccessLog
+	// Admin is the address for operators; nil: none.
+	Admin *loop.Addr
 	// DrainTimeout is how long requests in flight may take after SIGTERM.
 	DrainTimeout time.Duration
 }
@@ -39,12 +39,20 @@ type Action struct {
 	Respond *Respond
 	// Echo answers 200 with the request's own body and content type.
 	Echo bool
-	// MaxBody is the largest request body in bytes, 0: no limit.
+	// MaxBody is the largest request body in bytes, 0: that of the listener. BodyLimit puts both together.
 	MaxBody int64
 	// AllowUpgrade lets Upgrade and CONNECT through.
 	AllowUpgrade bool
 	// Timeouts of the route; 0 means the cluster's.
 	FirstByteTimeout, IdleTimeout time.Duration
+}
+
+// BodyLimit is the largest request body of a request that came through l, in bytes, 0: no limit.
+func (a *Action) BodyLimit(l *Listener) int64 {
+	if a.MaxBody > 0 {
+		return a.MaxBody
+	}
+	return l.MaxBody
 }
 
 // Respond is a response made from configuration. Head is everything between the status line and the empty line, rendered once
@@ -65,6 +73,8 @@ type Listener struct {
 	// unused keep-alive connection, BodyIdleTimeout a pause in a request body or of a client that does not read.
 	Limits                                      wire.Limits
 	HeaderTimeout, IdleTimeout, BodyIdleTimeout time.Duration
+	// MaxBody is the largest request body in bytes where the route has no limit of its own, 0: no limit.
+	MaxBody int64
 	// MaxRequests per connection, 0: no limit. MaxConnections per worker, 0: no limit.
 	MaxRequests, MaxConnections int
 	// TrustForwarded keeps X-Forwarded-* of the client and appends to it; otherwise they are replaced.
@@ -75,9 +85,13 @@ type Listener struct {
 
 // Workers shapes the data plane.
 type Workers struct {
-	Count    int
-	CPUs     []int // one per worker, empty: not pinned
-	Engine   string
+	// Count is at least 1.
+	Count int
+	// CPUs has one entry for each worker; empty: not pinned.
+	CPUs []int
+	// Engine is "auto", "uring" or "epoll".
+	Engine string
+	// BusyPoll is how long to spin before sleeping, 0: not at all.
 	BusyPoll time.Duration
 }
 
