@@ -1,0 +1,44 @@
+package telemetry
+
+import (
+	"bytes"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+)
+
+// processStats are facts about the whole process. None of them stops the world: that rules out runtime.ReadMemStats.
+type processStats struct {
+	goroutines, gcCycles int64
+	gcPause              float64 // seconds
+	rss                  int64   // bytes, 0: not known here
+}
+
+func readProcess() processStats {
+	var gc debug.GCStats
+	debug.ReadGCStats(&gc)
+	return processStats{
+		goroutines: int64(runtime.NumGoroutine()),
+		gcCycles:   gc.NumGC,
+		gcPause:    gc.PauseTotal.Seconds(),
+		rss:        residentBytes(),
+	}
+}
+
+// residentBytes reads the resident set from Linux (proc(5), statm: its second number, in pages).
+func residentBytes() int64 {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	f := bytes.Fields(b)
+	if len(f) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseInt(string(f[1]), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * int64(os.Getpagesize())
+}

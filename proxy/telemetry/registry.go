@@ -1,0 +1,112 @@
+package telemetry
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Registry knows all workers of the process. It belongs to the control plane; workers meet it once, in AddWorker.
+type Registry struct {
+	version string
+	started time.Time
+
+	mu      sync.Mutex
+	workers []*Worker
+	log     atomic.Pointer[AccessLog]
+}
+
+// NewRegistry makes the registry of a process that runs version and started at started.
+func NewRegistry(version string, started time.Time) *Registry {
+	return &Registry{version: version, started: started}
+}
+
+// SetAccessLog tells whose counters to show; nil: none.
+func (r *Registry) SetAccessLog(l *AccessLog) { r.log.Store(l) }
+
+// Worker is one worker's place in the registry.
+type Worker struct {
+	// Counters belong to the worker's thread.
+	Counters *Counters
+
+	engine  string
+	post    func(func()) bool
+	refresh func(*Counters)
+
+	mu   sync.Mutex // guards last
+	last Counters
+}
+
+// AddWorker makes the counters of one worker. engine is the name of its loop's engine, post runs a function on its
+// thread (loop.Loop.Post). refresh, if not nil, is called there before the counters are copied, to fill in what is cheaper to ask for than to
+// keep up to date: Loop, gauges of pools.
+func (r *Registry) AddWorker(engine string, post func(func()) bool, refresh func(*Counters)) *Worker {
+	w := &Worker{Counters: new(Counters), engine: engine, post: post, refresh: refresh}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.workers = append(r.workers, w)
+	return w
+}
+
+// Publish copies the counters for readers. On the worker's thread only; a worker that ends calls it last, so that what it did is
+// still counted afterwards.
+func (w *Worker) Publish() {
+	if w.refresh != nil {
+		w.refresh(w.Counters)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.Counters.copyTo(&w.last)
+}
+
+// Samples are the values of all metrics at one moment.
+type Samples struct {
+	version string
+	started time.Time
+	log     LogStats
+	late    int
+	process processStats
+	workers []workerSample
+}
+
+type workerSample struct {
+	engine string
+	Counters
+}
+
+// Collect asks every worker for its counters and waits until ctx ends at the latest. A worker that does not answer in time counts
+// with what it said last; blitz_workers_late tells how many those were.
+func (r *Registry) Collect(ctx context.Context) *Samples {
+	r.mu.Lock()
+	workers := r.workers[:len(r.workers):len(r.workers)]
+	r.mu.Unlock()
+
+	s := &Samples{version: r.version, started: r.started, process: readProcess(), workers: make([]workerSample, len(workers))}
+	if l := r.log.Load(); l != nil {
+		s.log = l.Stats()
+	}
+	answers := make(chan struct{}, len(workers))
+	asked := 0
+	for _, w := range workers {
+		// A stopped loop takes nothing more; it has published its last word.
+		if w.post(func() { w.Publish(); answers <- struct{}{} }) {
+			asked++
+		}
+	}
+	for s.late = asked; s.late > 0; s.late-- {
+		select {
+		case <-answers:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	for i, w := range workers {
+		s.workers[i].engine = w.engine
+		w.mu.Lock()
+		w.last.copyTo(&s.workers[i].Counters)
+		w.mu.Unlock()
+	}
+	return s
+}
