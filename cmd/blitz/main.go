@@ -9,8 +9,10 @@ import (
 )
 
 type cli struct {
+	Serve    ServeCmd    `cmd:"" help:"Run the gateway."`
 	Validate ValidateCmd `cmd:"" help:"Check a configuration file."`
 	Explain  ExplainCmd  `cmd:"" help:"Say which route a request would take, and why."`
+	Version  VersionCmd  `cmd:"" help:"Print the version."`
 }
 
 func main() {

@@ -6,7 +6,11 @@
 // After Finish, Fail or Abort a side is gone: the other must not call it again.
 package exchange
 
-import "github.com/blitz-gateway/blitz/internal/wire"
+import (
+	"net/netip"
+
+	"github.com/blitz-gateway/blitz/internal/wire"
+)
 
 // Downstream is the client's side of an exchange, as the upstream side sees it.
 type Downstream interface {
@@ -18,6 +22,12 @@ type Downstream interface {
 	Body(p []byte) bool
 	// BodyBuffer sends buf[:n] and takes ownership of buf, which came from the worker's large buffers. Result as for Body.
 	BodyBuffer(buf []byte, n int) bool
+	// Reply answers with a response made from configuration: head holds complete fields, Content-Length included.
+	Reply(status int, head, body []byte)
+	// Continue asks the client for a body that it holds back (Expect: 100-continue).
+	Continue()
+	// Client describes where the request came from; valid as long as the connection.
+	Client() *Client
 	// Finish ends the response, with trailers if there were any.
 	Finish(trailers []wire.Field)
 	// Fail ends the exchange: by a local reply when no response head was sent yet, otherwise by breaking the connection,
@@ -25,14 +35,20 @@ type Downstream interface {
 	Fail(f *Failure)
 	// Resume asks for more of the request body after Upstream.Body returned false.
 	Resume()
+	// Flush sends what the calls of this turn have put together. Every callback of the loop ends with it.
+	Flush()
 }
 
 // Upstream is the server's side of an exchange, as the downstream side sees it.
 type Upstream interface {
 	// Body sends request body bytes, borrowed during the call. False: enough for now, wait for Downstream.Resume.
 	Body(p []byte) bool
+	// BodyBuffer sends buf[:n] and takes ownership of buf, which came from the worker's large buffers. Result as for Body.
+	BodyBuffer(buf []byte, n int) bool
 	// Finish ends the request, with trailers if there were any.
 	Finish(trailers []wire.Field)
+	// Flush sends what the calls of this turn have put together.
+	Flush()
 	// Abort ends the exchange because the downstream side failed or left: nothing is sent downstream any more.
 	Abort()
 	// Resume asks for more of the response after Downstream.Body returned false.
@@ -55,8 +71,12 @@ type Exchange struct {
 	// Tunnel: the upgrade was accepted; both bodies are raw bytes from here on.
 	Tunnel bool
 
-	// Client describes where the request came from.
-	Client *Client
+	// Expect100: the client holds the body back until it is asked for it, or answered.
+	Expect100 bool
+	// MaxBody is the largest request body allowed, in bytes; 0: no limit.
+	MaxBody int64
+	// Allow is the value of Allow for a 405.
+	Allow []byte
 
 	// Facts for log and metrics.
 	Flags    Flags
@@ -70,6 +90,7 @@ type Exchange struct {
 	Route    string
 	Cluster  string
 	Endpoint string
+	Code     string // of the failure, if there was one
 	Detail   string
 	// Log keeps what the access log wants of the request line and fields, filled only when a log is written.
 	Log LogText
@@ -91,6 +112,9 @@ type Client struct {
 	TrustForwarded bool
 	// Pseudonym is the received-by of our Via entry; empty: no Via.
 	Pseudonym []byte
+	// Peer is the client's address and port, invalid for a Unix socket; Listener is the name of the listener.
+	Peer     netip.AddrPort
+	Listener string
 }
 
 // Reset makes x ready for the next request and keeps its buffers.

@@ -1,0 +1,321 @@
+package downstream
+
+import (
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/blitz-gateway/blitz/internal/loop"
+	"github.com/blitz-gateway/blitz/internal/wire/h1"
+	"github.com/blitz-gateway/blitz/proxy/exchange"
+	"github.com/blitz-gateway/blitz/proxy/flow"
+)
+
+// Kinds of a connection's timer: what it is waiting for.
+const (
+	waitHead   uint8 = iota + 1 // the rest of a request head
+	waitNext                    // the next request
+	waitBody                    // more of the request body
+	waitWrite                   // the client to read
+	waitLinger                  // the client to notice our FIN
+)
+
+// lingerTime and lingerBytes bound how long the rest of a refused request is read and thrown away, so that the reply is not
+// destroyed by the RST that closing with unread data would cause (RFC 9112 section 9.6).
+const (
+	lingerTime  = 2 * time.Second
+	lingerBytes = 1 << 20
+)
+
+// maxDiscard is how much of an unwanted request body is read to keep the connection.
+const maxDiscard = 64 << 10
+
+// maxAhead is how many bytes of further requests are held while one is answered. Receiving is paused from the first; what the
+// kernel had already taken in still comes.
+const maxAhead = 1 << 20
+
+// Conn is one client connection: loop.Handler for its socket and exchange.Downstream for its current exchange.
+type Conn struct {
+	env  *Env
+	lst  *Listener
+	id   loop.ID
+	recv flow.Receiver
+	out  flow.Queue
+	in   flow.Input
+	body h1.Body
+
+	timer loop.Timer
+
+	// x is the current exchange, nil between requests.
+	x *exchange.Exchange
+
+	requests  int
+	scanned   int   // how much of in was searched for the end of a head
+	discarded int64 // bytes of an unwanted body, or while lingering
+
+	sending   bool
+	keepAlive bool // the connection outlives the current response
+	reqDone   bool // the request is complete
+	headSent  bool // the final response head is in out
+	respDone  bool // the response is complete in out
+	isHead    bool // HEAD: no body
+	chunked   bool // the response goes out in chunks
+	paused    bool // receiving is paused because the upstream is slow, or the client runs ahead
+	srcPaused bool // the upstream is paused because the client is slow
+	inInput   bool // input is on the stack
+	closeOut  bool // close when out is empty
+	abrupt    bool // with RST, so that a body ended by closing is not taken for whole
+	lingering bool
+	closing   bool
+	minor     uint8
+
+	client     exchange.Client
+	haveClient bool
+	ip         [40]byte
+	peer       netip.AddrPort
+
+	prev, next *Conn
+}
+
+func (c *Conn) arm(kind uint8, d time.Duration) {
+	c.timer.Kind = kind
+	if d > 0 {
+		c.env.Loop.Arm(&c.timer, d)
+	} else {
+		c.env.Loop.Disarm(&c.timer)
+	}
+}
+
+// OnConnect implements loop.Handler. Accepted sockets never get it.
+func (c *Conn) OnConnect(error) {}
+
+// OnRecv implements loop.Handler.
+func (c *Conn) OnRecv(p []byte) {
+	e := c.env
+	buf := c.recv.Take()
+	switch {
+	case c.closing:
+		if buf != nil {
+			e.Pool.Put(buf)
+		}
+		return
+	case buf != nil:
+		c.large(buf, len(p))
+	default:
+		c.take(p)
+	}
+	if c.x != nil && c.x.Up != nil {
+		c.x.Up.Flush()
+	}
+	c.Flush()
+}
+
+// OnRecvEnd implements loop.Handler.
+func (c *Conn) OnRecvEnd(err error) {
+	e := c.env
+	c.recv.End(e.Pool)
+	if c.closing {
+		return
+	}
+	x := c.x
+	switch {
+	case x != nil && x.Tunnel && err == io.EOF:
+		c.reqDone = true
+		if x.Up != nil {
+			x.Up.Finish(nil)
+		}
+	case x != nil:
+		// Whether it closed or only half-closed cannot be told before we write; nginx and Envoy take it for gone, too.
+		c.gone(exchange.DownstreamTermination)
+	case c.out.Len() > 0 && err == io.EOF:
+		c.closeOut = true // the last response is still on its way to a client that half-closed
+		c.arm(waitWrite, c.lst.Body)
+	default:
+		c.shut()
+	}
+}
+
+// OnRecvStopped implements loop.Handler.
+func (c *Conn) OnRecvStopped() {
+	if !c.closing {
+		c.recv.Stopped(c.env.Loop, c.id, c.env.Pool)
+	}
+}
+
+// OnSend implements loop.Handler.
+func (c *Conn) OnSend(n int, err error) {
+	c.sending = false
+	if c.closing {
+		return
+	}
+	if err != nil {
+		c.gone(exchange.DownstreamTermination)
+		return
+	}
+	c.env.Count.DownstreamBytesOut += uint64(n)
+	c.out.Sent(n)
+	if c.srcPaused {
+		if c.out.Drained() {
+			c.srcPaused = false
+			c.env.Loop.Disarm(&c.timer)
+			if x := c.x; x != nil && x.Up != nil {
+				x.Up.Resume()
+			}
+			if c.closing {
+				return
+			}
+		} else {
+			c.arm(waitWrite, c.lst.Body)
+		}
+	}
+	c.Flush()
+}
+
+// Flush implements exchange.Downstream.
+func (c *Conn) Flush() {
+	if c.sending || c.closing {
+		return
+	}
+	if b := c.out.Next(); b != nil {
+		c.sending = true
+		c.env.Loop.Send(c.id, b)
+		return
+	}
+	if c.closeOut {
+		c.end()
+	}
+}
+
+// end closes after the last response: at once when the client has nothing more to say that we know of, otherwise gently.
+func (c *Conn) end() {
+	switch {
+	case c.lingering:
+	case c.abrupt:
+		c.reset()
+	case c.recv.Ended() || c.reqDone && c.in.Len() == 0:
+		c.shut()
+	default:
+		c.lingering = true
+		c.discarded = 0
+		c.in.Release(c.env.Pool)
+		c.env.Loop.Shutdown(c.id)
+		c.paused = false
+		c.recv.Start(c.env.Loop, c.id, c.env.Pool)
+		c.arm(waitLinger, lingerTime)
+	}
+}
+
+// gone ends everything because the client left, or must leave.
+func (c *Conn) gone(why exchange.Flags) {
+	if x := c.x; x != nil {
+		x.Flags |= why
+		if why == exchange.DownstreamTermination {
+			c.env.Count.DownstreamAborts++
+			if !c.headSent {
+				x.Status = exchange.ErrClientGone.Status
+			}
+		}
+		if up := x.Up; up != nil {
+			up.Abort()
+		}
+		c.endExchange()
+	}
+	c.shut()
+}
+
+// OnTimer implements loop.TimerHandler.
+func (c *Conn) OnTimer(t *loop.Timer) {
+	if c.closing {
+		return
+	}
+	switch t.Kind {
+	case waitHead:
+		if c.in.Len() > 0 && c.x == nil {
+			c.env.Count.RequestTimeouts++
+			c.refuse(exchange.ErrHeaderTimeout)
+			c.Flush()
+			return
+		}
+		c.shut()
+	case waitNext:
+		c.shut()
+	case waitBody:
+		c.env.Count.RequestTimeouts++
+		x := c.x
+		if x == nil {
+			c.shut()
+			return
+		}
+		if up := x.Up; up != nil {
+			up.Abort()
+		}
+		c.Fail(exchange.ErrBodyTimeout)
+		c.Flush()
+	case waitWrite:
+		c.env.Count.Failures.Add("client_write_timeout")
+		c.gone(exchange.DownstreamTermination)
+	case waitLinger:
+		c.shut()
+	}
+}
+
+func (c *Conn) shut() {
+	if !c.closing {
+		c.closing = true
+		c.env.Loop.Disarm(&c.timer)
+		c.env.Loop.Close(c.id)
+	}
+}
+
+func (c *Conn) reset() {
+	if !c.closing {
+		c.closing = true
+		c.env.Loop.Disarm(&c.timer)
+		c.env.Loop.Reset(c.id)
+	}
+}
+
+// OnClose implements loop.Handler.
+func (c *Conn) OnClose() {
+	e := c.env
+	c.recv.End(e.Pool)
+	c.in.Release(e.Pool)
+	c.out.Clear()
+	e.Count.DownstreamActive--
+	released := c.lst.Released
+	e.forget(c)
+	if released != nil {
+		released()
+	}
+}
+
+// Client implements exchange.Downstream. The address is looked up when it is first needed: most connections to local replies
+// never need it.
+func (c *Conn) Client() *exchange.Client {
+	if !c.haveClient {
+		c.haveClient = true
+		c.peer = peerAddr(c.env.Loop, c.id)
+		if c.peer.IsValid() {
+			c.client.IP = c.peer.Addr().Unmap().WithZone("").AppendTo(c.ip[:0])
+		} else {
+			c.client.IP = append(c.ip[:0], "unknown"...)
+		}
+		c.client.Peer = c.peer
+		c.client.Scheme = schemeHTTP
+		c.client.TrustForwarded = c.lst.TrustForwarded
+		c.client.Pseudonym = c.lst.ServerName
+		c.client.Listener = c.lst.Name
+	}
+	return &c.client
+}
+
+func peerAddr(l loop.Loop, id loop.ID) netip.AddrPort {
+	if a, ok := l.(loop.Addresses); ok {
+		if peer, err := a.PeerAddr(l.FD(id)); err == nil {
+			return peer
+		}
+	}
+	return netip.AddrPort{}
+}
+
+var schemeHTTP = []byte("http")

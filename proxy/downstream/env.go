@@ -1,0 +1,131 @@
+// Package downstream is step 2 of the path: the client's connection. It drives the HTTP/1.1 codec, gives each request to the
+// dispatcher, and is the downstream half of the exchange: it frames the response for this client and watches the client's pace.
+// It imports the loop, the codecs, flow, exchange, respond and telemetry.
+//
+//	Env        what all connections of one worker share                      env.go
+//	Listener   limits and timeouts of one listening address                  env.go
+//	Conn       one connection: life, events, timers                          conn.go
+//	           bytes in → requests → dispatch                                request.go
+//	           exchange.Downstream: the response out                         response.go
+package downstream
+
+import (
+	"time"
+
+	"github.com/blitz-gateway/blitz/internal/loop"
+	"github.com/blitz-gateway/blitz/internal/wire"
+	"github.com/blitz-gateway/blitz/proxy/exchange"
+	"github.com/blitz-gateway/blitz/proxy/flow"
+	"github.com/blitz-gateway/blitz/proxy/respond"
+	"github.com/blitz-gateway/blitz/proxy/telemetry"
+)
+
+// Dispatcher decides what becomes of a request: routing, policies, local replies, clusters.
+type Dispatcher interface {
+	// Dispatch starts the exchange: it either answers through x.Down or sets x.Up. r is borrowed during the call.
+	Dispatch(x *exchange.Exchange, r *wire.Request)
+	// Ended is called once for each exchange, when it is over, to log and count it.
+	Ended(x *exchange.Exchange)
+}
+
+// Env is what the connections of one worker share.
+type Env struct {
+	Loop     loop.Loop
+	Pool     *flow.Pool
+	Count    *telemetry.Counters
+	Dispatch Dispatcher
+	Date     respond.Date
+
+	draining bool
+	req      wire.Request // scratch of the parser: valid during one callback
+	freeConn *Conn
+	freeX    []*exchange.Exchange
+	live     *Conn // all connections
+	n        int
+}
+
+// Listener is what the connections of one listening address share.
+type Listener struct {
+	Name   string
+	Limits wire.Limits
+	// Header bounds the time a request head takes, Idle an unused connection, Body a pause of the client in either direction.
+	Header, Idle, Body time.Duration
+	// MaxBody is the largest request body in bytes where the route has no limit of its own, 0: no limit.
+	MaxBody int64
+	// MaxRequests per connection, 0: no limit.
+	MaxRequests int
+	// TrustForwarded, ServerName: see snapshot.Listener.
+	TrustForwarded bool
+	ServerName     []byte
+	// Released is called when a connection has ended.
+	Released func()
+}
+
+// Len is the number of connections.
+func (e *Env) Len() int { return e.n }
+
+// Drain closes unused connections now and every other one after its current response.
+func (e *Env) Drain() {
+	e.draining = true
+	for c := e.live; c != nil; c = c.next {
+		if c.x == nil && c.in.Len() == 0 && !c.sending {
+			c.shut()
+		}
+	}
+}
+
+// CloseAll ends every connection, whatever it is doing.
+func (e *Env) CloseAll() {
+	for c := e.live; c != nil; c = c.next {
+		c.gone(exchange.Draining)
+	}
+}
+
+// Accept takes ownership of a descriptor from the listener.
+func (e *Env) Accept(fd int, l *Listener) {
+	c := e.freeConn
+	if c == nil {
+		c = new(Conn)
+		c.timer.Handler = c
+		c.out.Pool = e.Pool
+	} else {
+		e.freeConn = c.next
+	}
+	c.env, c.lst = e, l
+	c.prev, c.next = nil, e.live
+	if e.live != nil {
+		e.live.prev = c
+	}
+	e.live = c
+	e.n++
+	e.Count.DownstreamConnections++
+	e.Count.DownstreamActive++
+	c.id = e.Loop.Attach(fd, c)
+	c.recv.Start(e.Loop, c.id, e.Pool)
+	c.arm(waitHead, l.Header)
+}
+
+func (e *Env) exchange() *exchange.Exchange {
+	n := len(e.freeX)
+	if n == 0 {
+		return new(exchange.Exchange)
+	}
+	x := e.freeX[n-1]
+	e.freeX = e.freeX[:n-1]
+	return x
+}
+
+func (e *Env) forget(c *Conn) {
+	if c.prev != nil {
+		c.prev.next = c.next
+	} else {
+		e.live = c.next
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	}
+	e.n--
+	*c = Conn{timer: c.timer, next: e.freeConn}
+	c.out.Pool = e.Pool
+	e.freeConn = c
+}

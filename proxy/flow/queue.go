@@ -1,0 +1,230 @@
+package flow
+
+import "github.com/blitz-gateway/blitz/internal/loop"
+
+// High and Low are the marks of back-pressure in bytes: a source is paused when a queue holds more than High and resumed when
+// it holds at most Low.
+const (
+	High = 256 << 10
+	Low  = 64 << 10
+)
+
+// Pool is where a worker's queues get their memory: two size classes and free segments.
+type Pool struct {
+	// Small serves heads and small bodies, Large moves bodies and takes heads that do not fit Small.
+	Small, Large *loop.Slab
+	smallSize    int
+	largeSize    int
+	free         *seg
+}
+
+// NewPool makes a pool over two slabs of the given buffer sizes; maxBytes bounds each.
+func NewPool(smallSize, largeSize, maxBytes int) *Pool {
+	return &Pool{
+		Small: loop.NewSlab(smallSize, maxBytes), Large: loop.NewSlab(largeSize, maxBytes),
+		smallSize: smallSize, largeSize: largeSize,
+	}
+}
+
+// LargeSize is the size of a large buffer: the most that one Reserve can ask for.
+func (p *Pool) LargeSize() int { return p.largeSize }
+
+// Put returns a buffer to the slab it came from.
+func (p *Pool) Put(buf []byte) {
+	if cap(buf) == p.largeSize {
+		p.Large.Put(buf[:p.largeSize])
+	} else {
+		p.Small.Put(buf[:p.smallSize])
+	}
+}
+
+// InUse is the number of bytes handed out.
+func (p *Pool) InUse() int64 { return p.Small.InUse() + p.Large.InUse() }
+
+type seg struct {
+	buf  []byte // whole slab buffer
+	r, w int    // buf[r:w] is to be sent
+	next *seg
+}
+
+func (p *Pool) seg(buf []byte) *seg {
+	s := p.free
+	if s == nil {
+		s = new(seg)
+	} else {
+		p.free = s.next
+	}
+	s.buf, s.r, s.w, s.next = buf, 0, 0, nil
+	return s
+}
+
+func (p *Pool) release(s *seg) {
+	p.Put(s.buf)
+	s.buf, s.next = nil, p.free
+	p.free = s
+}
+
+// Queue is a queue of bytes. The zero value with Pool set is empty.
+type Queue struct {
+	Pool *Pool
+	head *seg
+	tail *seg
+	size int
+	// keep retains what was sent, so that Rewind can send it again.
+	keep bool
+	// at is the segment the next Send takes: head, but for retained ones.
+	at *seg
+}
+
+// Len is the number of bytes not yet sent.
+func (q *Queue) Len() int { return q.size }
+
+// Full tells whether the source should pause, Drained whether it may go on.
+func (q *Queue) Full() bool    { return q.size > High }
+func (q *Queue) Drained() bool { return q.size <= Low }
+
+// Reserve returns an empty slice with room for n bytes at the end of the queue, to be filled with append and given to Commit. Nil when
+// the pool's budget is used up or n is more than a large buffer holds.
+func (q *Queue) Reserve(n int) []byte {
+	if t := q.tail; t != nil && len(t.buf)-t.w >= n {
+		return t.buf[t.w:t.w]
+	}
+	var buf []byte
+	switch {
+	case n <= q.Pool.smallSize:
+		buf = q.Pool.Small.Get()
+	case n <= q.Pool.largeSize:
+		buf = q.Pool.Large.Get()
+	}
+	if buf == nil {
+		return nil
+	}
+	q.push(q.Pool.seg(buf))
+	return buf[:0]
+}
+
+// Commit adds what was appended to the slice that Reserve returned.
+func (q *Queue) Commit(b []byte) {
+	q.tail.w += len(b)
+	q.size += len(b)
+}
+
+func (q *Queue) push(s *seg) {
+	if q.tail == nil {
+		q.head = s
+	} else {
+		q.tail.next = s
+	}
+	q.tail = s
+	if q.at == nil {
+		q.at = s
+	}
+}
+
+// Append copies p to the end of the queue. False when the pool's budget is used up: the queue then holds a part of p and the
+// connection must be broken.
+func (q *Queue) Append(p []byte) bool {
+	if t := q.tail; t != nil {
+		n := copy(t.buf[t.w:], p)
+		t.w += n
+		q.size += n
+		p = p[n:]
+	}
+	for len(p) > 0 {
+		slab := q.Pool.Small
+		if len(p) > q.Pool.smallSize {
+			slab = q.Pool.Large
+		}
+		buf := slab.Get()
+		if buf == nil {
+			return false
+		}
+		s := q.Pool.seg(buf)
+		s.w = copy(buf, p)
+		q.size += s.w
+		p = p[s.w:]
+		q.push(s)
+	}
+	return true
+}
+
+// Push adds buf[:n] without copying. The queue owns buf from here on.
+func (q *Queue) Push(buf []byte, n int) {
+	s := q.Pool.seg(buf[:cap(buf)])
+	s.w = n
+	q.size += n
+	q.push(s)
+}
+
+// Next returns the bytes to send next, nil when there are none. Append may go on behind them while they are in flight.
+func (q *Queue) Next() []byte {
+	for q.at != nil && q.at.r == q.at.w {
+		if q.at.next == nil {
+			return nil
+		}
+		q.at = q.at.next
+	}
+	if q.at == nil {
+		return nil
+	}
+	return q.at.buf[q.at.r:q.at.w]
+}
+
+// Sent takes n bytes off the front, which Next returned. Memory goes back unless the queue keeps it for a retry.
+func (q *Queue) Sent(n int) {
+	s := q.at
+	s.r += n
+	q.size -= n
+	if s.r < s.w || q.keep {
+		return
+	}
+	q.head = s.next
+	q.at = q.head
+	if q.head == nil {
+		q.tail = nil
+	}
+	q.Pool.release(s)
+}
+
+// Keep makes the queue retain what it sends from here on. Unkeep gives the retained memory back.
+func (q *Queue) Keep() { q.keep = true }
+
+// Unkeep ends Keep.
+func (q *Queue) Unkeep() {
+	if !q.keep {
+		return
+	}
+	q.keep = false
+	for q.head != nil && q.head.r == q.head.w {
+		s := q.head
+		q.head = s.next
+		q.Pool.release(s)
+	}
+	q.at = q.head
+	if q.head == nil {
+		q.tail = nil
+	}
+}
+
+// Kept tells whether all that was ever put in is still there.
+func (q *Queue) Kept() bool { return q.keep }
+
+// Rewind makes a keeping queue send everything again.
+func (q *Queue) Rewind() {
+	q.size = 0
+	for s := q.head; s != nil; s = s.next {
+		s.r = 0
+		q.size += s.w
+	}
+	q.at = q.head
+}
+
+// Clear drops everything. Only while no Send from this queue is in flight.
+func (q *Queue) Clear() {
+	for q.head != nil {
+		s := q.head
+		q.head = s.next
+		q.Pool.release(s)
+	}
+	q.tail, q.at, q.size, q.keep = nil, nil, 0, false
+}

@@ -1,0 +1,242 @@
+// Package server runs the data plane: it binds the listening sockets, starts one worker per core, and ends them gracefully. It is control
+// plane: it talks to workers only through their mailboxes. It imports worker, snapshot, telemetry and the loop.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/blitz-gateway/blitz/internal/loop"
+	"github.com/blitz-gateway/blitz/proxy/snapshot"
+	"github.com/blitz-gateway/blitz/proxy/telemetry"
+	"github.com/blitz-gateway/blitz/proxy/worker"
+)
+
+// Server is a running gateway.
+type Server struct {
+	snap     *snapshot.Snapshot
+	workers  []*worker.Worker
+	counters []*telemetry.Counters
+	log      *telemetry.AccessLog
+	addrs    []loop.Addr
+	info     loop.Info
+
+	drained   chan struct{} // closed when no worker has a connection left
+	left      sync.WaitGroup
+	running   sync.WaitGroup
+	drainOnce sync.Once
+
+	failed    chan struct{} // closed when a worker has died
+	failOnce  sync.Once
+
+	mu  sync.Mutex
+	err error // of workers that died
+}
+
+// Start binds every listener and starts the workers. When it returns without an error, connections are being accepted.
+func Start(snap *snapshot.Snapshot) (*Server, error) {
+	s := &Server{snap: snap, drained: make(chan struct{}), failed: make(chan struct{})}
+	n := snap.Workers.Count
+	sockets, err := s.bind(n)
+	if err != nil {
+		return nil, err
+	}
+	if p := snap.AccessLog.Path; p != "" {
+		if s.log, err = telemetry.OpenAccessLog(p, snap.AccessLog.Format); err != nil {
+			closeAll(sockets)
+			return nil, err
+		}
+	}
+	// A loop never gives its thread back, so the control plane and the collector need threads of their own.
+	if runtime.GOMAXPROCS(0) <= n {
+		runtime.GOMAXPROCS(n + 1)
+	}
+	s.workers = make([]*worker.Worker, n)
+	s.counters = make([]*telemetry.Counters, n)
+	ready := make(chan error, n)
+	s.left.Add(n)
+	for i := range n {
+		s.counters[i] = new(telemetry.Counters)
+		s.running.Add(1)
+		go s.run(i, sockets[i], ready)
+	}
+	for range n {
+		err = errors.Join(err, <-ready)
+	}
+	if err != nil {
+		s.Stop()
+		return nil, err
+	}
+	go func() {
+		s.left.Wait()
+		close(s.drained)
+	}()
+	return s, nil
+}
+
+// run is the goroutine of one worker.
+func (s *Server) run(i int, sockets []int, ready chan<- error) {
+	defer s.running.Done()
+	runtime.LockOSThread() // for ever: the thread's affinity and ring are the worker's
+	if cpus := s.snap.Workers.CPUs; i < len(cpus) {
+		if err := pin(cpus[i]); err != nil {
+			slog.Warn("worker is not pinned", "worker", i, "cpu", cpus[i], "error", err)
+		}
+	}
+	w, err := s.worker(i, sockets)
+	if err != nil {
+		closeAll([][]int{sockets})
+		s.left.Done()
+		ready <- fmt.Errorf("worker %d: %w", i, err)
+		return
+	}
+	ready <- nil
+	if err := w.Run(); err != nil {
+		s.mu.Lock()
+		s.err = errors.Join(s.err, fmt.Errorf("worker %d: %w", i, err))
+		s.mu.Unlock()
+		slog.Error("worker died", "worker", i, "error", err)
+		s.failOnce.Do(func() { close(s.failed) })
+	}
+}
+
+func (s *Server) worker(i int, sockets []int) (*worker.Worker, error) {
+	l, err := loop.New(loop.Options{Engine: s.snap.Workers.Engine, BusyPoll: s.snap.Workers.BusyPoll})
+	if err != nil {
+		return nil, err
+	}
+	o := worker.Options{ID: i, Loop: l, Snapshot: s.snap, Sockets: sockets, Count: s.counters[i], Drained: s.left.Done}
+	if s.log != nil {
+		o.Log = s.log.NewWriter(l.Post)
+	}
+	w, err := worker.New(o)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.workers[i] = w
+	s.info = l.Info()
+	s.mu.Unlock()
+	return w, nil
+}
+
+// bind makes one listening socket per worker and listener. They share the port (SO_REUSEPORT), which would also let a second gateway
+// share it without a word; a trial bind without that option finds out.
+func (s *Server) bind(workers int) (sockets [][]int, err error) {
+	sockets = make([][]int, workers)
+	for li := range s.snap.Listeners {
+		l := &s.snap.Listeners[li]
+		addr := l.Address
+		if addr.Unix == "" && addr.TCP.Port() != 0 {
+			fd, err := loop.Listen(addr, loop.ListenOptions{Backlog: 1})
+			if err != nil {
+				closeAll(sockets)
+				return nil, fmt.Errorf("listener %s: %w", l.Name, err)
+			}
+			closeFD(fd)
+		}
+		for w := range workers {
+			var fd int
+			if addr.Unix != "" && w > 0 {
+				fd, err = dup(sockets[0][li]) // a Unix socket has one queue, which the workers share
+			} else {
+				fd, err = loop.Listen(addr, loop.ListenOptions{Backlog: l.Backlog, ReusePort: addr.Unix == ""})
+			}
+			if err != nil {
+				closeAll(sockets)
+				return nil, fmt.Errorf("listener %s: %w", l.Name, err)
+			}
+			sockets[w] = append(sockets[w], fd)
+			if addr.Unix == "" && addr.TCP.Port() == 0 { // the kernel chose a port: the others take the same
+				local, err := loop.LocalAddr(fd)
+				if err != nil {
+					closeAll(sockets)
+					return nil, fmt.Errorf("listener %s: %w", l.Name, err)
+				}
+				addr.TCP = netip.AddrPortFrom(addr.TCP.Addr(), local.Port())
+			}
+		}
+		s.addrs = append(s.addrs, addr)
+	}
+	return sockets, nil
+}
+
+// Addrs are the addresses being listened on, in the order of the configuration, with real port numbers.
+func (s *Server) Addrs() []loop.Addr { return s.addrs }
+
+// Info describes the engine of the workers.
+func (s *Server) Info() loop.Info { return s.info }
+
+// Counters are the workers' counters; see telemetry for how to read them while the workers run.
+func (s *Server) Counters() []*telemetry.Counters { return s.counters }
+
+// ReopenLog opens the access log anew, after a rotation.
+func (s *Server) ReopenLog() error {
+	if s.log == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return s.log.Reopen(ctx)
+}
+
+// Drain stops accepting, closes unused connections, lets every request in flight end, and stops the workers when all are done or ctx ends.
+// It returns how many connections had to be cut.
+func (s *Server) Drain(ctx context.Context) (cut int) {
+	s.drainOnce.Do(func() {
+		for _, w := range s.workers {
+			w.Drain()
+		}
+	})
+	select {
+	case <-s.drained:
+	case <-ctx.Done():
+	}
+	for _, c := range s.Stop() {
+		cut += int(c.DownstreamActive)
+	}
+	return cut
+}
+
+// Stop ends the workers at once, and closes the log. It returns the final counters.
+func (s *Server) Stop() []*telemetry.Counters {
+	for _, w := range s.workers {
+		if w != nil {
+			w.Stop()
+		}
+	}
+	s.running.Wait()
+	if s.log != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := s.log.Close(ctx); err != nil {
+			slog.Error("access log", "error", err)
+		}
+		s.log = nil
+	}
+	return s.counters
+}
+
+// Failed is closed when a worker has died.
+func (s *Server) Failed() <-chan struct{} { return s.failed }
+
+// Err is why workers died, nil when none did.
+func (s *Server) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+func closeAll(sockets [][]int) {
+	for _, w := range sockets {
+		for _, fd := range w {
+			closeFD(fd)
+		}
+	}
+}

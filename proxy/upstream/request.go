@@ -1,0 +1,354 @@
+package upstream
+
+import (
+	"time"
+
+	"github.com/blitz-gateway/blitz/internal/loop"
+	"github.com/blitz-gateway/blitz/internal/wire"
+	"github.com/blitz-gateway/blitz/internal/wire/h1"
+	"github.com/blitz-gateway/blitz/proxy/endpoint"
+	"github.com/blitz-gateway/blitz/proxy/exchange"
+	"github.com/blitz-gateway/blitz/proxy/flow"
+)
+
+// Kinds of a Request's timer: what it is waiting for.
+const (
+	waitConnect uint8 = iota + 1 // for the connect, or for a connection
+	waitHead                     // for the response head
+	waitBody                     // for more of the response, or for the upstream to take more of the request
+)
+
+// Request is the upstream half of one exchange: exchange.Upstream.
+//
+// Its queue keeps everything that was sent until the response head is here, so that the request can be repeated; a body that
+// outgrows maxKept ends that.
+type Request struct {
+	client *Client
+	x      *exchange.Exchange
+	conn   *Conn
+	q      flow.Queue
+	timer  loop.Timer
+
+	firstByte, idle time.Duration
+	retriesLeft     int
+	freeRetryUsed   bool
+	chunked         bool
+	finished        bool // the request body is complete in q
+	paused          bool // Body returned false
+	answered        bool // the final response head was passed on
+	dead            bool // waiting for the connection's OnClose to give q's memory back
+
+	waiting    *pool // queue this request waits in
+	waitingFor *Conn // closing connection that still reads q's memory, before the next attempt
+	prev, next *Request
+}
+
+func (e *Env) request() *Request {
+	q := e.freeReq
+	if q == nil {
+		q = new(Request)
+		q.q.Pool = e.Pool
+		q.timer.Handler = q
+		return q
+	}
+	e.freeReq = q.next
+	q.next = nil
+	return q
+}
+
+// free returns q to the worker. No Send of its queue may be in flight.
+func (q *Request) free() {
+	e := q.client.env
+	e.Loop.Disarm(&q.timer)
+	q.q.Clear()
+	t, pool := q.timer, q.q.Pool
+	*q = Request{timer: t, next: e.freeReq}
+	q.q.Pool = pool
+	e.freeReq = q
+}
+
+// attempt picks an endpoint and a connection.
+func (q *Request) attempt(skip *endpoint.Endpoint) {
+	cl := q.client
+	ep := cl.picker.Pick(skip)
+	if ep == nil {
+		q.fail(exchange.ErrNoEndpoint)
+		return
+	}
+	p := &cl.pools[ep.Index]
+	limit := cl.c.MaxConnections
+	if p.idle == nil && limit > 0 && p.open >= limit {
+		if p.queued >= cl.c.MaxPending {
+			cl.env.Count.UpstreamOverflows++
+			q.fail(exchange.ErrOverflow)
+			return
+		}
+		p.enqueue(q)
+		q.arm(waitConnect, cl.c.ConnectTimeout)
+		return
+	}
+	q.connect(p, q.freeRetryUsed)
+}
+
+// connect takes an idle connection of p or opens one. fresh insists on a new one: the retry after a stale connection must not meet
+// the next stale one.
+func (q *Request) connect(p *pool, fresh bool) {
+	q.x.Attempts++
+	q.x.Endpoint = p.ep.Name
+	e := p.client.env
+	if p.idle != nil && !fresh {
+		c := p.pop()
+		e.Loop.Disarm(&c.timer)
+		e.Count.UpstreamReuses++
+		c.reused = true
+		c.req, q.conn = q, c
+		c.begin()
+		return
+	}
+	e.Count.UpstreamConnects++
+	c := e.conn()
+	c.pool = p
+	p.open++
+	e.Count.UpstreamActive++
+	c.req, q.conn = q, c
+	c.begin()
+	c.id = e.Loop.Dial(p.ep.Addr, c)
+	q.arm(waitConnect, p.client.c.ConnectTimeout)
+}
+
+func (q *Request) arm(kind uint8, d time.Duration) {
+	q.timer.Kind = kind
+	if d > 0 {
+		q.client.env.Loop.Arm(&q.timer, d)
+	} else {
+		q.client.env.Loop.Disarm(&q.timer)
+	}
+}
+
+// Body implements exchange.Upstream.
+func (q *Request) Body(p []byte) bool {
+	ok := true
+	if q.chunked && !q.x.Tunnel {
+		if b := q.q.Reserve(20); b != nil {
+			q.q.Commit(h1.AppendChunkHeader(b, len(p)))
+		} else {
+			ok = false
+		}
+	}
+	ok = ok && q.q.Append(p)
+	if q.chunked && !q.x.Tunnel {
+		ok = ok && q.q.Append(crlf)
+	}
+	return q.grown(ok)
+}
+
+// BodyBuffer implements exchange.Upstream.
+func (q *Request) BodyBuffer(buf []byte, n int) bool {
+	if q.chunked && !q.x.Tunnel {
+		ok := q.Body(buf[:n])
+		q.client.env.Pool.Put(buf)
+		return ok
+	}
+	q.q.Unkeep()
+	q.q.Push(buf, n)
+	return q.grown(true)
+}
+
+var crlf = []byte("\r\n")
+
+// errSendNothing is ErrSend before any byte had left.
+var errSendNothing = func() *exchange.Failure { f := *exchange.ErrSend; f.Retry = exchange.RetryAlways; return &f }()
+
+// sendErrorGrace is how long to wait for an answer that the upstream sent before it stopped reading.
+const sendErrorGrace = time.Second
+
+func (q *Request) grown(ok bool) bool {
+	if !ok {
+		q.fail(exchange.ErrOverload)
+		return true
+	}
+	if q.q.Kept() && q.q.Len() > maxKept {
+		q.q.Unkeep()
+	}
+	if q.q.Len() > maxKept {
+		q.Flush()
+	}
+	if q.x.Tunnel && q.answered {
+		q.arm(waitBody, q.idle)
+	}
+	if q.q.Full() {
+		q.paused = true
+		return false
+	}
+	return true
+}
+
+// Finish implements exchange.Upstream.
+func (q *Request) Finish(trailers []wire.Field) {
+	q.finished = true
+	if q.chunked && !q.x.Tunnel {
+		if !q.lastChunk(trailers) {
+			q.fail(exchange.ErrOverload)
+			return
+		}
+	}
+	if q.conn != nil && !q.conn.sending && q.q.Len() == 0 {
+		q.sent() // the last byte left before the end was known
+	}
+	q.Flush()
+}
+
+func (q *Request) lastChunk(trailers []wire.Field) bool {
+	n := 5
+	for i := range trailers {
+		n += len(trailers[i].Name) + len(trailers[i].Value) + 4
+	}
+	b := q.q.Reserve(n)
+	if b == nil {
+		return false
+	}
+	b = append(b, '0', '\r', '\n')
+	for i := range trailers {
+		if f := &trailers[i]; !f.Hop {
+			b = h1.AppendField(b, f.Name, f.Value)
+		}
+	}
+	q.q.Commit(append(b, '\r', '\n'))
+	return true
+}
+
+// Flush implements exchange.Upstream: it sends what has come together in this turn.
+func (q *Request) Flush() {
+	c := q.conn
+	if c == nil || !c.connected || c.sending || c.sendErr != nil || q.dead {
+		return
+	}
+	b := q.q.Next()
+	if b == nil {
+		return
+	}
+	c.sending = true
+	c.env().Loop.Send(c.id, b)
+}
+
+// sent is called when the whole request has left.
+func (q *Request) sent() {
+	if q.x.Tunnel {
+		q.conn.env().Loop.Shutdown(q.conn.id)
+		return
+	}
+	q.x.Sent = q.client.env.Loop.Now()
+	if !q.answered {
+		q.arm(waitHead, q.firstByte)
+	}
+}
+
+// Resume implements exchange.Upstream.
+func (q *Request) Resume() {
+	if q.conn != nil {
+		q.conn.resume()
+	}
+}
+
+// Abort implements exchange.Upstream.
+func (q *Request) Abort() {
+	q.client.env.Count.UpstreamAborts++
+	q.drop()
+}
+
+// drop ends the request without telling the downstream side, which knows.
+func (q *Request) drop() {
+	q.x.Up = nil
+	if q.waiting != nil {
+		q.waiting.dequeue(q)
+	}
+	if c := q.waitingFor; c != nil {
+		c.again, c.zombie = nil, q
+		q.waitingFor, q.dead = nil, true
+		return
+	}
+	c := q.conn
+	if c == nil {
+		q.free()
+		return
+	}
+	q.conn = nil
+	q.release(c)
+}
+
+// release detaches q from c, which is closed. When bytes of q are still with the kernel, the connection keeps q until OnClose.
+func (q *Request) release(c *Conn) {
+	c.req = nil
+	q.client.env.Loop.Disarm(&q.timer)
+	if c.sending {
+		q.dead = true
+		c.zombie = q
+		c.shut()
+		return
+	}
+	c.shut()
+	q.free()
+}
+
+// fail ends the request and the exchange.
+func (q *Request) fail(f *exchange.Failure) {
+	x := q.x
+	q.drop()
+	x.Down.Fail(f)
+}
+
+// OnTimer implements loop.TimerHandler.
+func (q *Request) OnTimer(t *loop.Timer) {
+	switch t.Kind {
+	case waitConnect:
+		if q.waiting != nil {
+			q.fail(exchange.ErrOverflow)
+			return
+		}
+		q.client.env.Count.UpstreamConnectTimeouts++
+		q.conn.failed(exchange.ErrConnectTimeout)
+	case waitHead:
+		if c := q.conn; c.sendErr != nil {
+			c.failed(c.sendErr)
+			return
+		}
+		q.fail(exchange.ErrFirstByteTimeout)
+	case waitBody:
+		q.fail(exchange.ErrIdleTimeout)
+	}
+}
+
+// mayRetry decides about another attempt after f.
+func (q *Request) mayRetry(f *exchange.Failure, stale bool) bool {
+	if q.answered || !q.q.Kept() || q.x.Tunnel {
+		return false
+	}
+	switch f.Retry {
+	case exchange.RetryNever:
+		return false
+	case exchange.RetryIdempotent:
+		if !q.x.Method.IsIdempotent() {
+			return false
+		}
+	}
+	if stale && !q.freeRetryUsed {
+		q.freeRetryUsed = true
+		return true
+	}
+	if q.retriesLeft > 0 {
+		q.retriesLeft--
+		return true
+	}
+	return false
+}
+
+// retry sends the kept bytes again, elsewhere if there is an elsewhere.
+func (q *Request) retry(failed *endpoint.Endpoint, stale bool) {
+	q.client.env.Count.UpstreamRetries++
+	q.q.Rewind()
+	if stale {
+		failed = nil // the endpoint is not to blame for a connection that was idle too long
+	}
+	q.attempt(failed)
+	q.Flush()
+}

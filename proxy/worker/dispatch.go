@@ -1,0 +1,100 @@
+package worker
+
+import (
+	"github.com/blitz-gateway/blitz/internal/wire"
+	"github.com/blitz-gateway/blitz/proxy/exchange"
+	"github.com/blitz-gateway/blitz/proxy/route"
+	"github.com/blitz-gateway/blitz/proxy/telemetry"
+	"github.com/blitz-gateway/blitz/proxy/upstream"
+)
+
+// scratch is memory that is only in use during one Dispatch.
+type scratch struct {
+	path   []byte
+	params route.Params
+	allow  []byte
+	entry  telemetry.Entry
+}
+
+// allowAny is the Allow of a 405 for TRACE, which no route can have.
+var allowAny = []byte("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS")
+
+// Dispatch implements downstream.Dispatcher: steps 3 to 6 of the path.
+func (w *Worker) Dispatch(x *exchange.Exchange, r *wire.Request) {
+	if w.opt.Log != nil {
+		x.Keep(r)
+	}
+	path := r.Path
+	if r.Form != wire.FormAuthority && r.Form != wire.FormAsterisk {
+		norm, _, err := wire.NormalizePath(w.scratch.path[:0], r.Path, wire.NormalizeOptions{})
+		if err != nil {
+			x.Down.Fail(exchange.FromWire(err))
+			return
+		}
+		path = norm
+	}
+	if r.Method == wire.MethodTrace {
+		x.Allow = allowAny
+		x.Down.Fail(exchange.ErrTraceNotAllowed)
+		return
+	}
+	id, result := w.snap.Table.Lookup(r.Host, path, r.Method, r.MethodName, &w.scratch.params)
+	switch result {
+	case route.NotFound:
+		x.Down.Fail(exchange.ErrNoRoute)
+		return
+	case route.MethodNotAllowed:
+		w.scratch.allow = w.snap.Table.AppendAllow(w.scratch.allow[:0], r.Host, path)
+		x.Allow = w.scratch.allow
+		x.Down.Fail(exchange.ErrMethodNotAllowed)
+		return
+	}
+	a := &w.snap.Actions[id]
+	x.Route = a.Name
+	if r.Form == wire.FormAuthority && !a.AllowUpgrade {
+		x.Down.Fail(exchange.ErrUpgradeNotAllowed)
+		return
+	}
+	x.WantsUpgrade = a.AllowUpgrade && (r.Upgrade != nil || r.Form == wire.FormAuthority)
+	if a.MaxBody > 0 {
+		x.MaxBody = a.MaxBody
+	}
+	if x.MaxBody > 0 && r.Body == wire.BodyLength && r.Length > x.MaxBody {
+		x.Down.Fail(exchange.ErrBodyTooLarge)
+		return
+	}
+	switch {
+	case a.Respond != nil:
+		x.Down.Reply(a.Respond.Status, a.Respond.Head, a.Respond.Body)
+	case a.Echo:
+		w.echo(x, r)
+	default:
+		w.clients[a.ClusterIndex].Start(x, r, path, upstream.Options{FirstByteTimeout: a.FirstByteTimeout, IdleTimeout: a.IdleTimeout})
+	}
+}
+
+// Ended implements downstream.Dispatcher.
+func (w *Worker) Ended(x *exchange.Exchange) {
+	now := w.loop.Now()
+	w.count.Ended(x.Status, x.Flags, now-x.Start)
+	if x.Sent > 0 && x.Answered > x.Sent {
+		w.count.UpstreamTime.Observe(x.Answered - x.Sent)
+	}
+	if w.opt.Log == nil {
+		return
+	}
+	e := &w.scratch.entry
+	*e = telemetry.Entry{
+		Time: w.loop.Wall(), Method: x.Log.Method, Host: x.Log.Host, Path: x.Log.Path, Query: x.Log.Query,
+		UserAgent: x.Log.UserAgent, RequestID: x.Log.RequestID, Minor: x.Minor, Status: x.Status, Flags: x.Flags,
+		BytesIn: x.BytesIn, BytesOut: x.BytesOut, Duration: now - x.Start, Route: x.Route, Cluster: x.Cluster,
+		Endpoint: x.Endpoint, Attempts: x.Attempts, UpstreamTime: -1, Code: x.Code, Detail: x.Detail,
+	}
+	if x.Sent > 0 && x.Answered > x.Sent {
+		e.UpstreamTime = x.Answered - x.Sent
+	}
+	if c := x.Down.Client(); c != nil {
+		e.Client, e.Listener = c.Peer, c.Listener
+	}
+	w.opt.Log.Log(e)
+}

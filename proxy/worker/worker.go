@@ -1,0 +1,136 @@
+// Package worker is THE LOOP: one thread, one ring, one core, which sees every step of the path from accept to the last byte of the
+// response. It owns everything its connections touch – pools, timers, counters, scratch memory – so that nothing shared is written on
+// the request path. The control plane reaches it only through the loop's mailbox.
+//
+// It may import all of 1…8 and snapshot, never config.
+package worker
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/blitz-gateway/blitz/internal/loop"
+	"github.com/blitz-gateway/blitz/proxy/downstream"
+	"github.com/blitz-gateway/blitz/proxy/flow"
+	"github.com/blitz-gateway/blitz/proxy/listener"
+	"github.com/blitz-gateway/blitz/proxy/snapshot"
+	"github.com/blitz-gateway/blitz/proxy/telemetry"
+	"github.com/blitz-gateway/blitz/proxy/upstream"
+)
+
+// Sizes of the buffers of a worker.
+const (
+	// smallBuffer holds a head with a small body: one send for a typical response.
+	smallBuffer = 8 << 10
+	// largeBuffer moves bodies, and holds the largest head.
+	largeBuffer = 64 << 10
+	// poolBytes bounds each of the two slabs.
+	poolBytes = 1 << 30
+)
+
+// Options of a worker.
+type Options struct {
+	ID   int
+	Loop loop.Loop
+	// Snapshot to begin with.
+	Snapshot *snapshot.Snapshot
+	// Sockets to accept on, one per listener of the snapshot. The worker owns them.
+	Sockets []int
+	Count   *telemetry.Counters
+	// Log may be nil.
+	Log *telemetry.Writer
+	// Drained is called once, on the loop's thread, when the last connection is gone after Drain.
+	Drained func()
+}
+
+// Worker is one loop and what runs on it. All methods but Drain and Stop belong to the loop's thread.
+type Worker struct {
+	opt       Options
+	loop      loop.Loop
+	count     *telemetry.Counters
+	snap      *snapshot.Snapshot
+	clients   []*upstream.Client
+	listeners []*listener.Listener
+
+	down downstream.Env
+	up   upstream.Env
+	pool *flow.Pool
+
+	draining bool
+	drained  bool
+	freeEcho *echo
+	scratch  scratch
+}
+
+// New makes a worker. Its loop is not running yet.
+func New(o Options) (*Worker, error) {
+	if len(o.Sockets) != len(o.Snapshot.Listeners) {
+		return nil, fmt.Errorf("worker %d: %d sockets for %d listeners", o.ID, len(o.Sockets), len(o.Snapshot.Listeners))
+	}
+	w := &Worker{opt: o, loop: o.Loop, count: o.Count, snap: o.Snapshot, pool: flow.NewPool(smallBuffer, largeBuffer, poolBytes)}
+	w.down = downstream.Env{Loop: o.Loop, Pool: w.pool, Count: o.Count, Dispatch: w}
+	w.up = upstream.Env{Loop: o.Loop, Pool: w.pool, Count: o.Count}
+	for _, c := range o.Snapshot.Clusters {
+		w.clients = append(w.clients, upstream.NewClient(&w.up, c))
+	}
+	w.scratch.path = make([]byte, 0, 8<<10)
+	for i := range o.Snapshot.Listeners {
+		w.listen(&o.Snapshot.Listeners[i], o.Sockets[i])
+	}
+	return w, nil
+}
+
+func (w *Worker) listen(s *snapshot.Listener, fd int) {
+	l := &downstream.Listener{
+		Name: s.Name, Limits: s.Limits, Header: s.HeaderTimeout, Idle: s.IdleTimeout, Body: s.BodyIdleTimeout,
+		MaxBody: s.MaxBody, MaxRequests: s.MaxRequests, TrustForwarded: s.TrustForwarded, ServerName: []byte(s.ServerName),
+	}
+	ln := listener.Start(fd, listener.Options{
+		Loop: w.loop, Count: w.count, MaxConnections: s.MaxConnections,
+		Accept: func(fd int) { w.down.Accept(fd, l) },
+		Problem: func(err error) {
+			slog.Warn("accept failed, pausing", "listener", s.Name, "worker", w.opt.ID, "error", err)
+		},
+	})
+	l.Released = func() {
+		ln.Released()
+		w.checkDrained()
+	}
+	w.listeners = append(w.listeners, ln)
+}
+
+// Run runs the loop on the calling goroutine until Stop.
+func (w *Worker) Run() error { return w.loop.Run() }
+
+// Stop ends Run, whatever is going on. Safe from any goroutine.
+func (w *Worker) Stop() { w.loop.Stop() }
+
+// Drain stops accepting, closes unused connections and ends every other one with its current response. Safe from any goroutine.
+func (w *Worker) Drain() {
+	w.loop.Post(func() {
+		if w.draining {
+			return
+		}
+		w.draining = true
+		for _, l := range w.listeners {
+			l.Close()
+		}
+		w.down.Drain()
+		for _, c := range w.clients {
+			c.CloseIdle()
+		}
+		w.checkDrained()
+	})
+}
+
+func (w *Worker) checkDrained() {
+	if w.draining && !w.drained && w.down.Len() == 0 {
+		w.drained = true
+		if w.opt.Drained != nil {
+			w.opt.Drained()
+		}
+	}
+}
+
+// Open is the number of client connections.
+func (w *Worker) Open() int { return w.down.Len() }
