@@ -1,0 +1,232 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/blitz-gateway/blitz/harness/machine"
+	"github.com/blitz-gateway/blitz/harness/proc"
+	"github.com/blitz-gateway/blitz/harness/result"
+	"github.com/blitz-gateway/blitz/harness/target"
+)
+
+// Located is a target with its executable.
+type Located struct {
+	target.Target
+	Binary target.Binary
+	// ExtraArgs are appended to its command line.
+	ExtraArgs []string
+}
+
+// Config of a laboratory.
+type Config struct {
+	// Set owns every process that is started.
+	Set     *proc.Set
+	Machine machine.Spec
+	// Targets in the order of the report.
+	Targets []Located
+	// Blitzload is the path of the load generator.
+	Blitzload string
+	Profile   Profile
+	// Seed of the interleaving.
+	Seed uint64
+	// Scratch is a directory for configurations, logs and records; the caller removes it.
+	Scratch string
+	// OpenFiles is the limit in force.
+	OpenFiles uint64
+	// Progress receives a line for each step; nil for silence.
+	Progress func(string)
+}
+
+// Lab measures. It is used by one goroutine.
+type Lab struct {
+	Config
+	rng  *rand.Rand
+	dirs int
+	// heads are response head sizes as verified, notes what a target said of itself, command its first command line.
+	seen map[string]*result.Target
+}
+
+// New checks the configuration.
+func New(c Config) (*Lab, error) {
+	switch {
+	case c.Set == nil || c.Scratch == "":
+		return nil, errors.New("lab: a process set and a scratch directory are needed")
+	case len(c.Targets) == 0:
+		return nil, errors.New("lab: no target to measure")
+	case c.Profile.Pairs < 1:
+		return nil, errors.New("lab: at least one pair is needed")
+	}
+	if c.Progress == nil {
+		c.Progress = func(string) {}
+	}
+	return &Lab{Config: c, rng: rand.New(rand.NewPCG(c.Seed, 0))}, nil
+}
+
+// Outcome of one scenario: a result without its Run and Machine, and its interval logs by name.
+type Outcome struct {
+	Result *result.Result
+	Logs   map[string][]byte
+}
+
+// Run measures one scenario over all targets.
+func (l *Lab) Run(ctx context.Context, s Scenario) (Outcome, error) {
+	l.seen = map[string]*result.Target{}
+	r := &result.Result{Scenario: result.Scenario{
+		Name: s.Name, Title: s.Title, About: s.About, Proxied: s.proxied, BodyBytes: s.bodyBytes,
+		Connections: l.connections(s), NewConnection: s.newConnection,
+	}}
+	logs := map[string][]byte{}
+	var err error
+	switch s.kind {
+	case idle:
+		r.Samples, err = l.rounds(ctx, s, l.Profile.IdleRounds, func(t Located, sm *result.Sample) error { return l.idleSample(ctx, s, t, sm) })
+	case cold:
+		r.Samples, err = l.rounds(ctx, s, l.Profile.ColdStarts, func(t Located, sm *result.Sample) error { return l.coldSample(ctx, s, t, sm) })
+	default:
+		err = l.loadScenario(ctx, s, r, logs)
+	}
+	if err != nil {
+		return Outcome{}, fmt.Errorf("%s: %w", s.Name, err)
+	}
+	for _, t := range l.Targets {
+		r.Targets = append(r.Targets, *l.seen[t.Name()])
+	}
+	return Outcome{r, logs}, nil
+}
+
+func (l *Lab) connections(s Scenario) int {
+	switch {
+	case s.kind == idle && l.Profile.IdleConnections > 0:
+		return l.Profile.IdleConnections
+	case s.kind == load && l.Profile.Connections > 0:
+		return l.Profile.Connections
+	}
+	return s.connections
+}
+
+// rounds measures every target n times in ABBA order. A sample that comes out invalid is measured once more at once; both are kept.
+func (l *Lab) rounds(ctx context.Context, s Scenario, n int, measure func(Located, *result.Sample) error) ([]result.Sample, error) {
+	var out []result.Sample
+	for round, order := range Schedule(len(l.Targets), n, l.rng) {
+		for pos, i := range order {
+			for attempt := range 2 {
+				if err := ctx.Err(); err != nil {
+					return nil, err
+				}
+				sm := result.Sample{Target: l.Targets[i].Name(), Round: round, Order: pos, Started: time.Now().UTC().Round(time.Millisecond)}
+				if err := measure(l.Targets[i], &sm); err != nil {
+					return nil, fmt.Errorf("%s, round %d: %w", sm.Target, round+1, err)
+				}
+				l.Progress(line(s, sm, n))
+				out = append(out, sm)
+				if sm.Valid() || attempt == 1 {
+					break
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// dir makes an empty directory for one process.
+func (l *Lab) dir(name string) (string, error) {
+	l.dirs++
+	d := filepath.Join(l.Scratch, strconv.Itoa(l.dirs)+"-"+name)
+	return d, os.Mkdir(d, 0o755)
+}
+
+// ports lie below the range from which clients get theirs: a connection's source port can never be a listening port.
+const (
+	firstPort = 18000
+	lastPort  = 28000
+)
+
+// FreePort returns a port of 127.0.0.1 on which nobody listens, starting at a different place each time.
+func FreePort(rng *rand.Rand) (int, error) {
+	start := rng.IntN(lastPort - firstPort)
+	for i := range lastPort - firstPort {
+		port := firstPort + (start+i)%(lastPort-firstPort)
+		if machine.PortFree(net.JoinHostPort("127.0.0.1", strconv.Itoa(port))) == nil {
+			return port, nil
+		}
+	}
+	return 0, fmt.Errorf("no free port between %d and %d", firstPort, lastPort)
+}
+
+// start runs a target for one sample. originPort is 0 without an origin.
+func (l *Lab) start(t Located, originPort int) (*target.Running, error) {
+	dir, err := l.dir(t.Name())
+	if err != nil {
+		return nil, err
+	}
+	port, err := FreePort(l.rng)
+	if err != nil {
+		return nil, err
+	}
+	return target.Start(l.Set, t.Target, t.Binary, target.Plan{
+		Dir: dir, Host: "127.0.0.1", Port: port, OriginHost: "127.0.0.1", OriginPort: originPort,
+		CPUs: l.Machine.Roles.Server, ExtraArgs: t.ExtraArgs,
+	})
+}
+
+// describe remembers how a target was run, the first time.
+func (l *Lab) describe(t Located, run *target.Running, headBytes int) {
+	if l.seen[t.Name()] != nil {
+		return
+	}
+	d := &result.Target{Name: t.Name(), Version: t.Binary.Version, HeadBytes: headBytes}
+	d.Command = append([]string{filepath.Base(run.Binary.Path)}, append(run.Launch.Args, run.Plan.ExtraArgs...)...)
+	for i, a := range d.Command {
+		// The run directory is gone when somebody reads this.
+		d.Command[i] = strings.ReplaceAll(a, run.Plan.Dir, "RUN_DIRECTORY")
+	}
+	for _, f := range run.Launch.Files {
+		d.Config = append(d.Config, result.File{Name: f.Name, Text: strings.ReplaceAll(f.Text, run.Plan.Dir, "RUN_DIRECTORY")})
+	}
+	if n, ok := t.Target.(interface{ Notes(log string) []string }); ok {
+		d.Notes = n.Notes(run.LogTail())
+	}
+	l.seen[t.Name()] = d
+}
+
+// ready waits until a target answers and checks its bytes.
+func (l *Lab) ready(ctx context.Context, s Scenario, t Located, run *target.Running, want []byte) error {
+	if err := run.AwaitReady(ctx, s.path, 15*time.Second); err != nil {
+		return err
+	}
+	head, err := verify(ctx, run.Plan.Addr(), s.path, want, s.newConnection)
+	if err != nil {
+		return fmt.Errorf("%s answers wrongly, nothing was timed: %w", t.Name(), err)
+	}
+	l.describe(t, run, head)
+	return nil
+}
+
+func line(s Scenario, sm result.Sample, rounds int) string {
+	head := fmt.Sprintf("%-13s %-10s %2d/%-2d %-9s", s.Name, sm.Phase, sm.Round+1, rounds, sm.Target)
+	switch {
+	case !sm.Valid():
+		return head + " INVALID: " + strings.Join(sm.Invalid, "; ")
+	case sm.Load != nil:
+		v := sm.Load
+		text := fmt.Sprintf("%s %9.0f req/s %8.2f µs CPU/req  p50 %s p99 %s", head, v.RPS, v.ServerCPUMicros, time.Duration(v.Response.P50), time.Duration(v.Response.P99))
+		if n := v.Errors.Total(); n > 0 {
+			text += fmt.Sprintf("  %d errors", n)
+		}
+		return text
+	case sm.Idle != nil:
+		return fmt.Sprintf("%s %9.1f MiB  %.0f B/connection", head, float64(sm.Idle.PSS)/(1<<20), sm.Idle.PerConnection)
+	case sm.Cold != nil:
+		return fmt.Sprintf("%s %9.2f ms", head, sm.Cold.Milliseconds)
+	}
+	return head
+}

@@ -1,0 +1,315 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/blitz-gateway/blitz/harness/machine"
+	"github.com/blitz-gateway/blitz/harness/proc"
+	"github.com/blitz-gateway/blitz/harness/result"
+	"github.com/blitz-gateway/blitz/harness/stat"
+	"github.com/blitz-gateway/blitz/harness/target"
+	"github.com/blitz-gateway/blitz/internal/hdr"
+	"github.com/blitz-gateway/blitz/internal/runfmt"
+)
+
+// meterEvery is how often CPU clocks are read during a load: often enough that half an interval at each end of the window is nothing, seldom
+// enough to cost nothing (two system calls each time, on the load generator's CPU).
+const meterEvery = 10 * time.Millisecond
+
+// originProcess is the running origin of a scenario; nil without one.
+type originProcess struct {
+	*proc.Process
+	port int
+	body []byte
+}
+
+func (o *originProcess) portOrZero() int {
+	if o == nil {
+		return 0
+	}
+	return o.port
+}
+
+// startOrigin runs `blitzload origin` and fetches what it answers.
+func (l *Lab) startOrigin(ctx context.Context, s Scenario) (*originProcess, error) {
+	dir, err := l.dir("origin")
+	if err != nil {
+		return nil, err
+	}
+	port, err := FreePort(l.rng)
+	if err != nil {
+		return nil, err
+	}
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	p, err := l.Set.Start(proc.Spec{
+		Path: l.Blitzload, Args: []string{"origin", "--address", addr, "--body-size", strconv.FormatInt(s.bodyBytes, 10)},
+		Dir: dir, CPUs: l.Machine.Roles.Origin, Log: filepath.Join(dir, "log"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	o := &originProcess{Process: p, port: port}
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		o.body, err = fetch(ctx, addr, s.path)
+		if err == nil {
+			break
+		}
+		select {
+		case <-p.Done():
+			return nil, fmt.Errorf("the origin ended (%v): %s", p.Err(), p.LogTail())
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			return nil, errors.Join(fmt.Errorf("the origin does not answer: %w: %s", err, p.LogTail()), p.Stop(time.Second))
+		}
+	}
+	if int64(len(o.body)) != s.bodyBytes {
+		return nil, errors.Join(fmt.Errorf("the origin answers %d bytes, not %d", len(o.body), s.bodyBytes), p.Stop(time.Second))
+	}
+	return o, nil
+}
+
+// loadScenario fills in samples, groups and logs.
+func (l *Lab) loadScenario(ctx context.Context, s Scenario, r *result.Result, logs map[string][]byte) (err error) {
+	p := l.Profile
+	r.Scenario.WarmupSeconds, r.Scenario.SaturationSeconds, r.Scenario.RateSeconds = p.Warmup.Seconds(), p.Saturation.Seconds(), p.Rate.Seconds()
+	var origin *originProcess
+	if s.proxied {
+		if origin, err = l.startOrigin(ctx, s); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, origin.Stop(time.Second)) }()
+	}
+	m := newMerger()
+	phase := func(ph result.Phase, rate float64, d time.Duration) error {
+		samples, err := l.rounds(ctx, s, p.Pairs, func(t Located, sm *result.Sample) error {
+			sm.Phase, sm.Rate = ph, rate
+			hs, err := l.loadSample(ctx, s, t, origin, d, sm)
+			if err == nil && sm.Valid() {
+				m.add(*sm, hs)
+			}
+			return err
+		})
+		r.Samples = append(r.Samples, samples...)
+		return err
+	}
+	if err := phase(result.Saturation, 0, p.Saturation); err != nil {
+		return err
+	}
+	var rates []float64
+	rates, r.Scenario.Skipped = l.rates(s, r.Samples)
+	for _, rate := range rates {
+		if err := phase(result.FixedRate, rate, p.Rate); err != nil {
+			return err
+		}
+	}
+	r.Scenario.Rates = rates
+	r.Groups, err = m.groups(l.Targets, logs)
+	return err
+}
+
+// rates decides which rates every target is offered: those that the slowest one surely stands, and half of what it managed.
+func (l *Lab) rates(s Scenario, samples []result.Sample) (rates []float64, skipped []string) {
+	slowest := math.Inf(1)
+	for _, t := range l.Targets {
+		slowest = min(slowest, median(samples, t.Name()))
+	}
+	if math.IsNaN(slowest) || math.IsInf(slowest, 0) {
+		return nil, []string{"no valid sample at saturation to derive rates from"}
+	}
+	for _, r := range s.rates {
+		if r > 0.8*slowest {
+			skipped = append(skipped, fmt.Sprintf("%.0f/s: more than 80 %% of what the slowest target managed (%.0f/s)", r, slowest))
+			continue
+		}
+		rates = append(rates, r)
+	}
+	if half := roundRate(slowest / 2); len(s.rates) == 0 || l.Profile.HalfRate && (len(rates) == 0 || math.Abs(half-rates[0]) > 0.2*rates[0]) {
+		rates = append(rates, half)
+	}
+	return rates, skipped
+}
+
+// roundRate keeps two significant digits.
+func roundRate(x float64) float64 {
+	if x < 10 {
+		return max(1, math.Floor(x))
+	}
+	unit := math.Pow(10, math.Floor(math.Log10(x))-1)
+	return math.Floor(x/unit) * unit
+}
+
+func median(samples []result.Sample, name string) float64 {
+	var v []float64
+	for _, s := range samples {
+		if s.Target == name && s.Valid() && s.Phase == result.Saturation {
+			v = append(v, s.Load.RPS)
+		}
+	}
+	return stat.Median(v)
+}
+
+// histograms of one sample.
+type histograms struct {
+	from, to          time.Time
+	response, service *hdr.Histogram
+}
+
+// loadSample starts a target, loads it and stops it. Only what makes the whole run pointless is an error; what spoils one sample makes it
+// invalid.
+func (l *Lab) loadSample(ctx context.Context, s Scenario, t Located, origin *originProcess, d time.Duration, sm *result.Sample) (hs histograms, err error) {
+	run, err := l.start(t, origin.portOrZero())
+	if err != nil {
+		return hs, err
+	}
+	defer func() { err = errors.Join(err, run.Stop()) }()
+	want := []byte(target.StaticBody)
+	if origin != nil {
+		want = origin.body
+	}
+	if err := l.ready(ctx, s, t, run, want); err != nil {
+		return hs, err
+	}
+
+	meter, err := proc.StartMeter(run.Process, meterEvery)
+	if err != nil {
+		return hs, err
+	}
+	var originMeter *proc.Meter
+	if origin != nil {
+		if originMeter, err = proc.StartMeter(origin.Process, meterEvery); err != nil {
+			return hs, errors.Join(err, meter.Stop())
+		}
+	}
+	before, began := machine.ReadTicks("/"), time.Now()
+	rec, loadErr := l.blitzload(ctx, s, run.Plan.Addr(), sm.Rate, d)
+	after, took := machine.ReadTicks("/"), time.Since(began)
+	meterErr := meter.Stop()
+	if originMeter != nil {
+		meterErr = errors.Join(meterErr, originMeter.Stop())
+	}
+	if loadErr != nil {
+		return hs, fmt.Errorf("%w; log of %s: %s", loadErr, t.Name(), run.LogTail())
+	}
+	mem, err := run.Memory()
+	if err != nil {
+		return hs, err
+	}
+	if err := ctx.Err(); err != nil {
+		return hs, err
+	}
+
+	v := &result.Load{
+		WindowSeconds: rec.MeasuredSeconds, Responses: rec.Counts.InWindow, RPS: float64(rec.Counts.InWindow) / rec.MeasuredSeconds,
+		Response: rec.Latency.Response.Summary, Service: rec.Latency.Service.Summary, Errors: rec.Errors,
+		Engine: rec.Generator.Engine, Memory: memory(mem),
+	}
+	sm.Load = v
+	if !rec.Validity.Valid {
+		sm.Invalid = append(sm.Invalid, rec.Validity.Reasons...)
+	}
+	sm.Warnings = append(sm.Warnings, rec.Validity.Warnings...)
+	if meterErr != nil {
+		sm.Invalid = append(sm.Invalid, meterErr.Error())
+	}
+	hs.from, hs.to = rec.Start, rec.Start.Add(time.Duration(rec.MeasuredSeconds*float64(time.Second)))
+	used, err := meter.Between(hs.from, hs.to)
+	if err != nil {
+		sm.Invalid = append(sm.Invalid, "CPU time: "+err.Error())
+	}
+	v.ServerCPUSeconds = used.Seconds()
+	if v.Responses > 0 {
+		v.ServerCPUMicros = v.ServerCPUSeconds * 1e6 / float64(v.Responses)
+	} else {
+		sm.Invalid = append(sm.Invalid, "no response inside the window")
+	}
+	roles := l.Machine.Roles
+	v.ServerUse = used.Seconds() / rec.MeasuredSeconds / float64(len(roles.Server))
+	v.LoadUse = (rec.Cost.CPUUserSeconds + rec.Cost.CPUSystemSeconds) / rec.MeasuredSeconds / float64(len(roles.Load))
+	if originMeter != nil {
+		if ou, err := originMeter.Between(hs.from, hs.to); err == nil {
+			v.OriginUse = ou.Seconds() / rec.MeasuredSeconds / float64(len(roles.Origin))
+		}
+	}
+	l.others(sm, meter, before, after, began, took)
+	if n := rec.Errors.Total(); n*1000 > rec.Counts.Requests {
+		sm.Invalid = append(sm.Invalid, fmt.Sprintf("%d of %d requests failed", n, rec.Counts.Requests))
+	}
+	if hs.response, err = rec.Latency.Response.Decode(); err != nil {
+		return hs, err
+	}
+	hs.service, err = rec.Latency.Service.Decode()
+	return hs, err
+}
+
+// others works out how much of the server's CPUs went to something else, by the kernel's ticks over the whole load.
+func (l *Lab) others(sm *result.Sample, meter *proc.Meter, before, after map[int]machine.Ticks, began time.Time, took time.Duration) {
+	const perSecond = 100 // USER_HZ is 100 on every Linux that Go runs on
+	v := sm.Load
+	var busy, steal float64
+	for _, c := range l.Machine.Roles.Server {
+		busy += float64(after[c].Busy-before[c].Busy) / perSecond
+		steal += float64(after[c].Steal-before[c].Steal) / perSecond
+	}
+	total := took.Seconds() * float64(len(l.Machine.Roles.Server))
+	v.Steal = steal / total
+	if own, err := meter.Between(began, began.Add(took)); err == nil {
+		v.OtherUse = max(0, (busy-own.Seconds())/total)
+	}
+	if v.Steal > 0.05 {
+		sm.Warnings = append(sm.Warnings, fmt.Sprintf("the hypervisor took %.1f %% of the server's time", 100*v.Steal))
+	}
+	if v.OtherUse > 0.10 {
+		sm.Warnings = append(sm.Warnings, fmt.Sprintf("something else used %.1f %% of the server's CPUs", 100*v.OtherUse))
+	}
+}
+
+func memory(m proc.Memory) result.Memory {
+	return result.Memory{RSS: m.RSS, PSS: m.PSS, PeakRSS: m.PeakRSS}
+}
+
+// blitzload runs the load generator once and reads its record. rate 0 is the closed loop.
+func (l *Lab) blitzload(ctx context.Context, s Scenario, addr string, rate float64, d time.Duration) (*runfmt.Record, error) {
+	dir, err := l.dir("load")
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "run.json")
+	args := []string{"run", "--protocol", "h1", "--connections", strconv.Itoa(l.connections(s)), "--duration", d.String(), "--warmup", l.Profile.Warmup.String(),
+		"--expect-body-size", strconv.FormatInt(s.bodyBytes, 10), "--expect-status", "200", "--json", file}
+	if s.newConnection {
+		args = append(args, "--new-connection")
+	}
+	if rate > 0 {
+		args = append(args, "--rate", strconv.FormatFloat(rate, 'f', -1, 64))
+	} else {
+		args = append(args, "--closed-loop")
+	}
+	args = append(args, "http://"+addr+s.path)
+	var out bytes.Buffer
+	p, err := l.Set.Start(proc.Spec{Path: l.Blitzload, Args: args, Dir: dir, CPUs: l.Machine.Roles.Load, Log: filepath.Join(dir, "log"), Stdout: &out})
+	if err != nil {
+		return nil, err
+	}
+	waitErr := p.Wait(ctx.Done(), l.Profile.Warmup+d+30*time.Second)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	// An invalid run has its own exit code and a record that says why; the record decides.
+	rec, err := runfmt.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s left no usable record (%w; %v): %s", p.Command(), err, waitErr, p.LogTail())
+	}
+	return rec, nil
+}

@@ -1,0 +1,36 @@
+package lab
+
+import (
+	"fmt"
+	"time"
+)
+
+// Profile says how long and how often.
+type Profile struct {
+	Name string
+	// Pairs is the number of rounds of saturation and of each fixed rate. Six is the least for a 95 % interval.
+	Pairs int
+	// Warmup of each load, Saturation and Rate the measured windows.
+	Warmup, Saturation, Rate time.Duration
+	// HalfRate adds half of the slowest target's saturation also where a scenario has absolute rates.
+	HalfRate bool
+	// IdleRounds and ColdStarts per target.
+	IdleRounds, ColdStarts int
+	// Connections replaces the scenario's own number if it is not zero. IdleConnections does so for idle-10k.
+	Connections, IdleConnections int
+}
+
+var profiles = map[string]Profile{
+	// All scenarios over three targets in under five minutes on two cores.
+	"quick": {Name: "quick", Pairs: 6, Warmup: 200 * time.Millisecond, Saturation: 800 * time.Millisecond, Rate: 700 * time.Millisecond, HalfRate: true, IdleRounds: 3, ColdStarts: 20},
+	"full":  {Name: "full", Pairs: 12, Warmup: time.Second, Saturation: 5 * time.Second, Rate: 10 * time.Second, HalfRate: true, IdleRounds: 6, ColdStarts: 60},
+}
+
+// ProfileByName returns quick or full.
+func ProfileByName(name string) (Profile, error) {
+	p, ok := profiles[name]
+	if !ok {
+		return Profile{}, fmt.Errorf("no profile %q; there are quick and full", name)
+	}
+	return p, nil
+}

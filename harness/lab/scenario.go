@@ -1,0 +1,112 @@
+package lab
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/blitz-gateway/blitz/harness/target"
+)
+
+// kind of a scenario.
+type kind int
+
+const (
+	load kind = iota
+	idle
+	cold
+)
+
+// Scenario is one thing that is asked of every target.
+type Scenario struct {
+	Name  string
+	Title string
+	About string
+	kind  kind
+	// proxied: answered by the origin with bodyBytes; otherwise the target answers by itself.
+	proxied   bool
+	bodyBytes int64
+	path      string
+	// connections of the load generator.
+	connections int
+	// newConnection for each request.
+	newConnection bool
+	// rates that are offered to every target, requests per second; half of the slowest saturation is added.
+	rates []float64
+}
+
+var scenarios = []Scenario{
+	{
+		Name: "h1-static", Title: "HTTP/1.1, fixed answer",
+		About: "Keep-alive requests for a body of 13 bytes that the target answers by itself: the cost of a request without an upstream.",
+		path:  target.StaticPath, bodyBytes: int64(len(target.StaticBody)), connections: 64, rates: []float64{20000},
+	},
+	{
+		Name: "h1-proxy-100b", Title: "HTTP/1.1, proxied, 100 B",
+		About:   "Keep-alive requests forwarded over pooled connections to one origin that answers 100 bytes.",
+		proxied: true, path: "/100b", bodyBytes: 100, connections: 64, rates: []float64{20000},
+	},
+	{
+		Name: "h1-proxy-1k", Title: "HTTP/1.1, proxied, 1 KiB",
+		About:   "Keep-alive requests forwarded over pooled connections to one origin that answers 1,024 bytes.",
+		proxied: true, path: "/1k", bodyBytes: 1 << 10, connections: 64, rates: []float64{20000},
+	},
+	{
+		Name: "h1-churn", Title: "HTTP/1.1, a new connection per request",
+		About: "Each request opens its own connection and the target answers by itself: accept, parse, answer, close.",
+		path:  target.StaticPath, bodyBytes: int64(len(target.StaticBody)), connections: 64, newConnection: true,
+	},
+	{
+		Name: "h1-large", Title: "HTTP/1.1, proxied, 1 MiB",
+		About:   "Keep-alive requests for bodies of 1 MiB, forwarded from one origin: the cost of moving bytes.",
+		proxied: true, path: "/1m", bodyBytes: 1 << 20, connections: 32,
+	},
+	{
+		Name: "idle-10k", Title: "10,000 idle connections", kind: idle,
+		About: "Connections that have been served one request each and are kept open: memory and CPU time of doing nothing.",
+		path:  target.StaticPath, bodyBytes: int64(len(target.StaticBody)), connections: 10000,
+	},
+	{
+		Name: "cold-start", Title: "Cold start", kind: cold,
+		About: "From just before fork to the last byte of the first answer, asked for without pause.",
+		path:  target.StaticPath, bodyBytes: int64(len(target.StaticBody)), connections: 1,
+	},
+}
+
+// groups are names for several scenarios.
+var groups = map[string][]string{"h1-proxy": {"h1-proxy-100b", "h1-proxy-1k"}}
+
+// ScenarioNames lists all scenarios in the order in which they run.
+func ScenarioNames() []string {
+	var out []string
+	for _, s := range scenarios {
+		out = append(out, s.Name)
+	}
+	return out
+}
+
+// Select returns the named scenarios in their own order, each once; "all" or nothing means all of them.
+func Select(names []string) ([]Scenario, error) {
+	want := map[string]bool{}
+	for _, n := range names {
+		switch {
+		case n == "all":
+			names = nil
+		case groups[n] != nil:
+			for _, g := range groups[n] {
+				want[g] = true
+			}
+		case slices.Contains(ScenarioNames(), n):
+			want[n] = true
+		default:
+			return nil, fmt.Errorf("no scenario %q; there are %s, h1-proxy and all", n, strings.Join(ScenarioNames(), ", "))
+		}
+	}
+	var out []Scenario
+	for _, s := range scenarios {
+		if len(names) == 0 || want[s.Name] {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,271 @@
+package result
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/blitz-gateway/blitz/harness/machine"
+	"github.com/blitz-gateway/blitz/internal/hdr"
+	"github.com/blitz-gateway/blitz/internal/runfmt"
+)
+
+// Schema names this version. It changes whenever a field is added, removed or changes its meaning.
+const Schema = "blitz.result/1"
+
+// Phase is what a sample measured.
+type Phase string
+
+// Phases.
+const (
+	Saturation Phase = "saturation" // closed loop: as much as goes
+	FixedRate  Phase = "rate"       // open loop: the same rate for every target
+	Idle       Phase = "idle"       // memory with connections that do nothing
+	ColdStart  Phase = "cold-start" // exec to the first answered request
+)
+
+// Result is one scenario, all targets, all samples.
+type Result struct {
+	Run      Run      `json:"run"`
+	Machine  Machine  `json:"machine"`
+	Scenario Scenario `json:"scenario"`
+	Targets  []Target `json:"targets"`
+	Samples  []Sample `json:"samples"`
+	Groups   []Group  `json:"groups"`
+}
+
+// Run is shared by all scenarios measured in one go.
+type Run struct {
+	// ID tells runs apart: the start in UTC, to the second.
+	ID       string    `json:"id"`
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished"`
+	Profile  string    `json:"profile"`
+	Pairs    int       `json:"pairs"`
+	// Seed of the interleaving.
+	Seed uint64 `json:"seed"`
+	// Command reproduces the run.
+	Command string `json:"command"`
+	// Revision of the project, with "+dirty" if the tree had changes; empty outside a checkout.
+	Revision string `json:"revision,omitempty"`
+	// Forced: the machine was not fit and the run was made all the same. Unfit says why.
+	Forced bool     `json:"forced,omitempty"`
+	Unfit  []string `json:"unfit,omitempty"`
+}
+
+// Machine is what it ran on.
+type Machine struct {
+	Name        string              `json:"name"`
+	Description string              `json:"description"`
+	Server      machine.CPUSet      `json:"server_cpus"`
+	Load        machine.CPUSet      `json:"load_cpus"`
+	Origin      machine.CPUSet      `json:"origin_cpus"`
+	Fingerprint machine.Fingerprint `json:"fingerprint"`
+	// OpenFiles is the limit in force.
+	OpenFiles uint64 `json:"open_files"`
+}
+
+// Scenario is what was asked of each target.
+type Scenario struct {
+	Name        string `json:"name"`
+	Title       string `json:"title"`
+	About       string `json:"about"`
+	Proxied     bool   `json:"proxied"`
+	BodyBytes   int64  `json:"body_bytes"`
+	Connections int    `json:"connections"`
+	// NewConnection: each request on its own connection.
+	NewConnection     bool    `json:"new_connection_per_request,omitempty"`
+	WarmupSeconds     float64 `json:"warmup_seconds,omitempty"`
+	SaturationSeconds float64 `json:"saturation_seconds,omitempty"`
+	RateSeconds       float64 `json:"rate_seconds,omitempty"`
+	// Rates that were run, requests per second, and those left out with the reason.
+	Rates   []float64 `json:"rates,omitempty"`
+	Skipped []string  `json:"skipped,omitempty"`
+}
+
+// Target is one system as it was run.
+type Target struct {
+	Name    string   `json:"name"`
+	Version string   `json:"version"`
+	Command []string `json:"command"`
+	Config  []File   `json:"config"`
+	// HeadBytes is the size of the response head, status line to empty line: a part of the work that differs.
+	HeadBytes int `json:"response_head_bytes"`
+	// Notes are what the target said of itself at start and what matters, such as the engine that runs.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// File is a configuration file in full.
+type File struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
+
+// Sample is one measurement of one target, by a process started for it alone.
+type Sample struct {
+	Target  string    `json:"target"`
+	Phase   Phase     `json:"phase"`
+	Rate    float64   `json:"rate,omitempty"`
+	Round   int       `json:"round"`
+	Order   int       `json:"order"` // position within the round
+	Started time.Time `json:"started"`
+	// Invalid says why the sample must not be used; empty for a good one.
+	Invalid  []string `json:"invalid,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+
+	Load *Load `json:"load,omitempty"`
+	Idle *Conn `json:"idle,omitempty"`
+	Cold *Cold `json:"cold_start,omitempty"`
+}
+
+// Valid tells whether the sample may be used.
+func (s Sample) Valid() bool { return len(s.Invalid) == 0 }
+
+// Load is a sample under load. The window is the load generator's measured window.
+type Load struct {
+	WindowSeconds float64 `json:"window_seconds"`
+	// Responses that ended inside the window, and per second.
+	Responses int64   `json:"responses"`
+	RPS       float64 `json:"rps"`
+	// Server CPU is that of the whole process tree inside the window.
+	ServerCPUSeconds float64 `json:"server_cpu_seconds"`
+	ServerCPUMicros  float64 `json:"server_cpu_us_per_request"`
+	// Utilisation of the CPUs of each role (1 is all of them all the time), by the processes' own accounting.
+	ServerUse float64 `json:"server_utilisation"`
+	LoadUse   float64 `json:"load_utilisation"`
+	OriginUse float64 `json:"origin_utilisation,omitempty"`
+	// OtherUse is CPU time on the server's CPUs that was not the server's; Steal is what the hypervisor took.
+	OtherUse float64 `json:"other_utilisation"`
+	Steal    float64 `json:"steal"`
+	// Response counts from the intended start, Service from the sending; equal in the closed loop.
+	Response hdr.Summary   `json:"response"`
+	Service  hdr.Summary   `json:"service"`
+	Errors   runfmt.Errors `json:"errors"`
+	Engine   string        `json:"generator_engine"`
+	Memory
+}
+
+// Memory of the process tree, in bytes, at the end of the sample.
+type Memory struct {
+	RSS     int64 `json:"rss_bytes"`
+	PSS     int64 `json:"pss_bytes"`
+	PeakRSS int64 `json:"peak_rss_bytes"`
+}
+
+// Conn is a sample with idle connections.
+type Conn struct {
+	Connections int    `json:"connections"`
+	Before      Memory `json:"before"` // after one request
+	Memory
+	// PerConnection is the growth of PSS per connection; kernel socket memory is not in it.
+	PerConnection float64 `json:"bytes_per_connection"`
+	// IdleCPU is CPU time per second of doing nothing, in microseconds.
+	IdleCPU float64 `json:"idle_cpu_us_per_second"`
+}
+
+// Cold is one start.
+type Cold struct {
+	// Milliseconds from just before fork to the last byte of the first answer.
+	Milliseconds float64 `json:"ms"`
+	CPUMillis    float64 `json:"cpu_ms"`
+	Memory
+}
+
+// Group merges the valid load samples of a target in one phase. Histograms are merged, percentiles never averaged.
+type Group struct {
+	Target   string      `json:"target"`
+	Phase    Phase       `json:"phase"`
+	Rate     float64     `json:"rate,omitempty"`
+	Samples  int         `json:"samples"`
+	Response hdr.Summary `json:"response"`
+	Service  hdr.Summary `json:"service"`
+	// Log is the interval log beside this file, one interval per sample, and its SHA-256 as stored.
+	Log    string `json:"hlog"`
+	SHA256 string `json:"sha256"`
+}
+
+// Check tells why a result cannot be true; nil if it is consistent.
+func (r *Result) Check() error {
+	if r.Run.ID == "" || r.Machine.Name == "" || r.Scenario.Name == "" {
+		return errors.New("run, machine and scenario must be named")
+	}
+	if r.Run.Finished.Before(r.Run.Started) {
+		return errors.New("the run finished before it started")
+	}
+	names := map[string]bool{}
+	for _, t := range r.Targets {
+		if t.Name == "" || names[t.Name] {
+			return fmt.Errorf("target %q is unnamed or there twice", t.Name)
+		}
+		if len(t.Config) == 0 {
+			return fmt.Errorf("target %s has no configuration", t.Name)
+		}
+		names[t.Name] = true
+	}
+	for i, s := range r.Samples {
+		if !names[s.Target] {
+			return fmt.Errorf("sample %d is of unknown target %q", i, s.Target)
+		}
+		if err := s.check(); err != nil {
+			return fmt.Errorf("sample %d (%s, %s, round %d): %w", i, s.Target, s.Phase, s.Round, err)
+		}
+	}
+	for _, g := range r.Groups {
+		if !names[g.Target] {
+			return fmt.Errorf("group of unknown target %q", g.Target)
+		}
+		n := 0
+		for _, s := range r.Samples {
+			if s.Target == g.Target && s.Phase == g.Phase && s.Rate == g.Rate && s.Valid() {
+				n++
+			}
+		}
+		if n != g.Samples {
+			return fmt.Errorf("group %s %s %v merges %d samples, there are %d valid ones", g.Target, g.Phase, g.Rate, g.Samples, n)
+		}
+	}
+	return nil
+}
+
+func (s Sample) check() error {
+	switch s.Phase {
+	case Saturation, FixedRate:
+		if s.Idle != nil || s.Cold != nil || (s.Load == nil && s.Valid()) {
+			return errors.New("the figures are not those of its phase")
+		}
+		if s.Load != nil {
+			return s.Load.check()
+		}
+	case Idle:
+		if s.Load != nil || s.Cold != nil || (s.Idle == nil && s.Valid()) {
+			return errors.New("the figures are not those of its phase")
+		}
+	case ColdStart:
+		if s.Load != nil || s.Idle != nil || (s.Cold == nil && s.Valid()) {
+			return errors.New("the figures are not those of its phase")
+		}
+	default:
+		return fmt.Errorf("unknown phase %q", s.Phase)
+	}
+	return nil
+}
+
+func (l *Load) check() error {
+	if !(l.WindowSeconds > 0) || l.Responses < 0 {
+		return errors.New("no window or negative responses")
+	}
+	if want := float64(l.Responses) / l.WindowSeconds; !near(want, l.RPS) {
+		return fmt.Errorf("rps is %v, but %d responses in %v s make %v", l.RPS, l.Responses, l.WindowSeconds, want)
+	}
+	want := 0.0
+	if l.Responses > 0 {
+		want = l.ServerCPUSeconds * 1e6 / float64(l.Responses)
+	}
+	if !near(want, l.ServerCPUMicros) {
+		return fmt.Errorf("CPU per request is %v µs, but %v s over %d responses make %v", l.ServerCPUMicros, l.ServerCPUSeconds, l.Responses, want)
+	}
+	return nil
+}
+
+func near(a, b float64) bool { return math.Abs(a-b) <= 1e-9*math.Max(math.Abs(a), math.Abs(b)) }
