@@ -1,0 +1,67 @@
+package run
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/blitz-gateway/blitz/internal/runfmt"
+)
+
+const (
+	// minAchieved is the share of the offered rate below which an open run is invalid.
+	minAchieved = 0.99
+	// maxErrors is the share of requests with errors above which any run is invalid: what it measured was the errors.
+	maxErrors = 0.01
+	// fullCPU is the share of its threads' time above which the generator may have been the bottleneck.
+	fullCPU = 0.95
+)
+
+// judge decides whether a run may be believed. Every rule says what was seen and what was allowed.
+func judge(r *runfmt.Record, o *Options) runfmt.Validity {
+	v := runfmt.Validity{Reasons: []string{}}
+	no := func(format string, args ...any) { v.Reasons = append(v.Reasons, fmt.Sprintf(format, args...)) }
+	warn := func(format string, args ...any) { v.Warnings = append(v.Warnings, fmt.Sprintf(format, args...)) }
+	c := r.Counts
+
+	if r.Interrupted {
+		no("interrupted after %.1f s of %.1f s", r.MeasuredSeconds, r.Params.DurationSeconds)
+	}
+	if c.Completed == 0 {
+		no("not a single request was completed")
+	}
+	if n := r.Errors.Total(); float64(n) > maxErrors*float64(c.Requests) {
+		no("%d of %d requests had an error, more than %g %%", n, c.Requests, maxErrors*100)
+	} else if n > 0 {
+		warn("%d of %d requests had an error", n, c.Requests)
+	}
+	late := false
+	if l := time.Duration(r.Cost.Lateness.P99); r.Params.Mode == runfmt.Open && l > o.MaxLateness {
+		late = true
+		no("the generator itself was late: it sent one request in a hundred %v or more after it could have, allowed are %v", l.Round(time.Microsecond), o.MaxLateness)
+	}
+	if r.Params.Mode == runfmt.Open && !r.Interrupted {
+		if got := answered(r); got < minAchieved*float64(c.Requests) {
+			why := fmt.Sprintf("the server, or %d connections to it, did not keep up (at most %d requests waited for a free connection)", o.Connections, r.Cost.MaxBacklog)
+			if late {
+				why = "the generator was late"
+			}
+			no("achieved %.1f %% of the offered rate, below %g %%: %s", 100*got/float64(c.Requests), minAchieved*100, why)
+		}
+	}
+	if lost := c.Requests - c.Completed; lost > 0 && c.Completed > 0 {
+		warn("%d of %d requests never got a response and are not in the latencies: percentiles above %.3f are lower bounds", lost, c.Requests, 100*float64(c.Completed)/float64(c.Requests))
+	}
+	if used := (r.Cost.CPUUserSeconds + r.Cost.CPUSystemSeconds) / r.MeasuredSeconds / float64(o.Threads); used > fullCPU {
+		warn("the generator used %.0f %% of its %d thread(s): the server may be faster than this", 100*used, o.Threads)
+	}
+	v.Valid = len(v.Reasons) == 0
+	return v
+}
+
+// answered is how many responses the window would have seen in a steady state. A request that is sent just before the end is
+// answered after it; with a warm-up the first answers of the window make up for that, without one there are none.
+func answered(r *runfmt.Record) float64 {
+	rate := float64(r.Counts.Requests) / r.MeasuredSeconds
+	fill := float64(r.Latency.Service.P50)/1e9 - r.Params.WarmupSeconds
+	return float64(r.Counts.InWindow) + rate*max(fill, 0)
+}

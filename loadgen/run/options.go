@@ -1,0 +1,109 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/blitz-gateway/blitz/loadgen/workload"
+)
+
+// Options say what to run. Zero values of optional fields are filled in by their defaults.
+type Options struct {
+	Workload *workload.Workload
+	// Address of the server; the zero value: what the workload's host resolves to.
+	Address netip.AddrPort
+	// Rate in requests per second, and its change per second: open loop. Closed: no schedule.
+	Rate, Slope float64
+	Closed      bool
+	Connections int
+	Threads     int // default 1
+	// Duration of the measured window, after Warmup.
+	Duration, Warmup time.Duration
+	// Timeout of a request and of a connect (default 10 s).
+	Timeout time.Duration
+	// PerRequest opens a new connection for each request. The workload must have been rendered with Close.
+	PerRequest bool
+	Engine     string // auto (default), uring or epoll
+	// CPUs to pin thread i to (CPUs[i modulo len]); nil: not pinned. CPUList is how it was written, for the record.
+	CPUs    []int
+	CPUList string
+	// BusyPoll is how long the loop spins before it sleeps.
+	BusyPoll time.Duration
+	// ExpectStatus: 0 takes any below 400. ExpectBody: negative takes any size.
+	ExpectStatus int
+	ExpectBody   int64
+	// MaxLateness is how late the generator itself may be, at the 99th percentile (default 1 ms).
+	MaxLateness time.Duration
+	// IntervalLog, when set, gets the interval log: one response and one service histogram per second.
+	IntervalLog io.Writer
+	// Progress, when set, is called about once per second of the window, on a goroutine of its own.
+	Progress func(Progress)
+	// Command and Version are for the record.
+	Command []string
+	Version string
+}
+
+// Progress is the state of a run for people who wait.
+type Progress struct {
+	Elapsed, Duration time.Duration
+	// Rate is responses per second in the last interval; P50 and P99 its response times.
+	Rate     float64
+	P50, P99 time.Duration
+	// Errors of all kinds so far.
+	Errors int64
+}
+
+// interval is the length of the intervals of log and progress.
+const interval = time.Second
+
+// defaultTimeout and defaultLateness are documented in Options.
+const (
+	defaultTimeout  = 10 * time.Second
+	defaultLateness = time.Millisecond
+	// maxConnections keeps a slip of the finger from asking for all memory.
+	maxConnections = 1 << 20
+)
+
+func (o *Options) fill() error {
+	if o.Threads == 0 {
+		o.Threads = 1
+	}
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	if o.MaxLateness == 0 {
+		o.MaxLateness = defaultLateness
+	}
+	if o.Engine == "" {
+		o.Engine = "auto"
+	}
+	switch {
+	case o.Workload == nil || len(o.Workload.Requests) == 0:
+		return errors.New("nothing to send")
+	case !o.Closed && o.Rate == 0:
+		return errors.New("an open loop needs a rate: say --rate N, or --closed-loop to let each connection send as fast as the server answers")
+	case o.Closed && (o.Rate != 0 || o.Slope != 0):
+		return errors.New("a closed loop has no rate: the server sets the pace")
+	case o.Connections < 1 || o.Connections > maxConnections:
+		return fmt.Errorf("connections: %d is not within 1 and %d", o.Connections, maxConnections)
+	case o.Threads < 1 || o.Threads > o.Connections:
+		return fmt.Errorf("threads: %d, with %d connections it must be within 1 and %d", o.Threads, o.Connections, o.Connections)
+	case o.Duration <= 0:
+		return fmt.Errorf("duration: %v, must be more than 0", o.Duration)
+	case o.Warmup < 0 || o.Timeout < 0 || o.MaxLateness < 0:
+		return errors.New("warm-up, timeout and lateness must not be negative")
+	}
+	return nil
+}
+
+// share is how many of n things part i of parts gets.
+func share(n, i, parts int) int {
+	s := n / parts
+	if i < n%parts {
+		s++
+	}
+	return s
+}
