@@ -147,6 +147,8 @@ var Table = []Metric{
 		each: func(w *workerSample, p put) { p(float64(w.Loop.Stale)) }},
 	{Name: "blitz_loop_accepts_total", Kind: KindCounter, Unit: "connections", Help: "Connections this worker accepted: shows how evenly the kernel spreads them.", Labels: []string{"worker"},
 		each: func(w *workerSample, p put) { p(float64(w.Loop.Accepts)) }},
+	{Name: "blitz_loop_accept_aborts_total", Kind: KindCounter, Unit: "connections", Help: "Connections that were gone before the worker accepted them.", Labels: []string{"worker"},
+		each: func(w *workerSample, p put) { p(float64(w.Loop.AcceptAborts)) }},
 	{Name: "blitz_loop_sockets", Kind: KindGauge, Unit: "sockets", Help: "Open sockets of the worker, to clients and endpoints.", Labels: []string{"worker"},
 		each: func(w *workerSample, p put) { p(float64(w.Loop.Sockets)) }},
 	{Name: "blitz_loop_timers", Kind: KindGauge, Unit: "timers", Help: "Armed timers of the worker.", Labels: []string{"worker"},
