@@ -29,7 +29,7 @@ func (d *decoder) checkRoutes(c *Config) {
 		r := &c.Routes[i]
 		// Match starts from its defaults only when it is in the file.
 		if !d.given("routes", i, "match") {
-			setDefaults(&r.Match)
+			SetDefaults(&r.Match)
 		}
 		matchable := d.checkMatch(&r.Match, i)
 		d.checkAction(r, i)
@@ -248,11 +248,9 @@ func (d *decoder) checkAction(r *Route, i int) {
 		chosen = append(chosen, "respond")
 	}
 	if d.given("routes", i, "echo") {
-		if r.Echo {
-			chosen = append(chosen, "echo")
-		} else if len(chosen) == 0 {
-			chosen = append(chosen, "echo") // reported below: a route that does nothing
-			d.report("echo: false does nothing", "expected cluster, respond or echo: true", "routes", i, "echo")
+		chosen = append(chosen, "echo")
+		if !r.Echo {
+			d.report("echo: false does nothing", "expected echo: true, or no echo key", "routes", i, "echo")
 		}
 	}
 	switch {

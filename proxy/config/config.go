@@ -16,7 +16,7 @@ type Config struct {
 	// One line for each request.
 	AccessLog AccessLog `yaml:"access_log"`
 	// How long requests in flight may take after SIGTERM before their connections are closed. The default stays under the 30 s after
-	// which Kubernetes and systemd-like supervisors kill.
+	// which Kubernetes kills a container.
 	DrainTimeout Duration `yaml:"drain_timeout" min:"0s" max:"24h"`
 }
 
@@ -143,7 +143,7 @@ type Route struct {
 	Cluster string `yaml:"cluster"`
 	// Answer at once.
 	Respond *Respond `yaml:"respond"`
-	// Answer 200 with the request's own body and content type.
+	// `true`: answer 200 with the request's own body and content type.
 	Echo bool `yaml:"echo"`
 	// Request body (413) for this route in place of the listener's body_size; 0 keeps the listener's.
 	MaxBody Size `yaml:"max_body" min:"0B" max:"1024TiB"`

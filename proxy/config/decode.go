@@ -135,7 +135,7 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value, f *reflect.StructField, s 
 
 // structure decodes a mapping into a struct, starting from its defaults.
 func (d *decoder) structure(n ast.Node, v reflect.Value) {
-	setDefaults(v.Addr().Interface())
+	SetDefaults(v.Addr().Interface())
 	m, ok := n.(*ast.MappingNode)
 	if !ok {
 		d.typeError(n, "a mapping with keys such as "+strings.Join(firstKeys(v.Type()), ", "))

@@ -23,8 +23,8 @@ func Default() *Config {
 	return c
 }
 
-// setDefaults fills in *p when it is a struct that has defaults.
-func setDefaults(p any) {
+// SetDefaults fills in *p, a pointer to one of the structs of this package, when it has defaults.
+func SetDefaults(p any) {
 	switch p := p.(type) {
 	case *Config:
 		p.Workers.Engine = "auto"
