@@ -34,7 +34,7 @@ func (d *Body) nextChunked(b []byte) (data []byte, n int, err *wire.Error) {
 		case chunkData:
 			data = b[n:]
 			if int64(len(data)) >= d.left {
-				data = data[:d.left]
+				data = data[:d.left:d.left]
 				d.state = chunkDataCR
 			}
 			d.left -= int64(len(data))

@@ -57,7 +57,7 @@ var (
 		"a message must not have both Content-Length and Transfer-Encoding")
 	ErrCoding = wire.NewError(501, "unknown_transfer_encoding",
 		"the only transfer coding understood is chunked")
-	ErrCodingTwice = wire.NewError(400, "bad_transfer_encoding",
+	ErrCodingForm = wire.NewError(400, "bad_transfer_encoding",
 		"Transfer-Encoding must be exactly 'chunked', once")
 	ErrCodingVersion = wire.NewError(400, "transfer_encoding_in_http10",
 		"HTTP/1.0 has no Transfer-Encoding")

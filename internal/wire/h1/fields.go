@@ -142,7 +142,7 @@ func (s *section) note(id wire.FieldID, value []byte) *wire.Error {
 		s.length = n
 	case wire.FieldTransferEncoding:
 		if s.chunked {
-			return ErrCodingTwice
+			return ErrCodingForm
 		}
 		if err := checkCoding(value); err != nil {
 			return err
@@ -179,19 +179,19 @@ func parseLength(v []byte) (int64, bool) {
 	return n, true
 }
 
-// checkCoding accepts "chunked" and nothing else (RFC 9112 section 6.1). A list in which chunked is repeated or not last is malformed; a
-// single other coding, or another coding before a final chunked, is one that we do not implement.
+// checkCoding accepts "chunked" and nothing else (RFC 9112 section 6.1). A value that begins with chunked or is not a list of tokens is
+// malformed; any other names a coding that we do not implement.
 func checkCoding(v []byte) *wire.Error {
 	if equalLower(v, "chunked") {
 		return nil
 	}
 	const name = "chunked"
-	if len(v) == 0 || len(v) > len(name) && equalLower(v[:len(name)], name) {
-		return ErrCodingTwice
+	if len(v) == 0 || v[0] == ',' || len(v) > len(name) && equalLower(v[:len(name)], name) {
+		return ErrCodingForm
 	}
 	for _, c := range v {
 		if wire.Class[c]&wire.ClassToken == 0 && c != ',' && c != ' ' && c != '\t' {
-			return ErrCodingTwice
+			return ErrCodingForm
 		}
 	}
 	return ErrCoding
