@@ -12,6 +12,9 @@ const MaxParams = 16
 // maxPath bounds the path of a route; a request line that long is refused by default limits anyway.
 const maxPath = 2048
 
+// maxMethods is how many methods one route may list; there are some forty registered ones.
+const maxMethods = 64
+
 func (d *decoder) checkRoutes(c *Config) {
 	var clusters []string
 	for _, cl := range c.Clusters {
@@ -115,6 +118,10 @@ func (d *decoder) checkMatch(m *Match, i int) bool {
 	matchable := len(d.problems) == before
 	if d.given("routes", i, "match", "methods") && m.Methods != nil && len(m.Methods) == 0 {
 		d.report("no methods", "expected at least one, or no methods key for any", "routes", i, "match", "methods")
+	}
+	if len(m.Methods) > maxMethods {
+		d.report(fmt.Sprintf("%d methods", len(m.Methods)), fmt.Sprintf("expected at most %d", maxMethods), "routes", i, "match", "methods")
+		return false
 	}
 	for j, name := range m.Methods {
 		path := []any{"routes", i, "match", "methods", j}

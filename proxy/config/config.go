@@ -123,7 +123,7 @@ type Endpoint struct {
 
 // ClusterTimeouts bounds how long an endpoint may take.
 type ClusterTimeouts struct {
-	// To connect (503).
+	// To connect (504; a connection that is refused gives 502).
 	Connect Duration `yaml:"connect" min:"1ms" max:"24h"`
 	// From the end of the request to the head of the response (504).
 	FirstByte Duration `yaml:"first_byte" min:"1ms" max:"24h"`

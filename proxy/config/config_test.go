@@ -175,8 +175,8 @@ func TestTruncatedAtEveryByte(t *testing.T) {
 		raw, err := os.ReadFile(f)
 		require.NoError(t, err)
 		input, _, _ := strings.Cut(string(raw), dashes)
-		if len(input) > 1000 {
-			continue // one long value: nothing new happens inside of it
+		if len(input) > 250 {
+			continue // long files hold many values of one kind: nothing new happens inside of them
 		}
 		lines := strings.Count(input, "\n") + 1
 		for i := range input {
@@ -207,6 +207,7 @@ func TestAliasesAreBounded(t *testing.T) {
 		b.WriteString("  - {match: *m, echo: true}\n")
 	}
 	_, err := Parse("f", []byte(b.String()))
+	require.ErrorContains(t, err, "2001 methods; expected at most 64")
 	require.ErrorContains(t, err, "aliases in this file unfold to too many values")
 }
 
