@@ -68,7 +68,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if n := o.Threads + 1; runtime.GOMAXPROCS(0) < n {
 		runtime.GOMAXPROCS(n)
 	}
-	s := &session{o: o, errs: make(chan error, o.Threads), ready: make(chan error, o.Threads)}
+	s := &session{o: o, errs: make(chan error, o.Threads), ready: make(chan error, 2*o.Threads)}
 	return s.run(ctx)
 }
 
