@@ -286,7 +286,8 @@ func (l *Lab) blitzload(ctx context.Context, s Scenario, addr string, rate float
 		return nil, err
 	}
 	file := filepath.Join(dir, "run.json")
-	args := []string{"run", "--protocol", "h1", "--connections", strconv.Itoa(l.connections(s)), "--duration", d.String(), "--warmup", l.Profile.Warmup.String(),
+	args := []string{"run", "--protocol", "h1", "--connections", strconv.Itoa(l.connections(s)), "--threads", strconv.Itoa(min(len(l.Machine.Roles.Load), l.connections(s))),
+		"--duration", d.String(), "--warmup", l.Profile.Warmup.String(),
 		"--expect-body-size", strconv.FormatInt(s.bodyBytes, 10), "--expect-status", "200", "--json", file}
 	if s.newConnection {
 		args = append(args, "--new-connection")

@@ -201,9 +201,9 @@ func Compress(b []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Stored is a result with the directory it lies in.
+// Stored is a result with the directory it lies in, and that directory relative to the root of all results, with slashes.
 type Stored struct {
-	Dir string
+	Dir, Rel string
 	*Result
 }
 
@@ -223,7 +223,11 @@ func ReadAll(root string) ([]Stored, error) {
 		if err != nil {
 			return err
 		}
-		out = append(out, Stored{filepath.Dir(path), r})
+		rel, err := filepath.Rel(root, filepath.Dir(path))
+		if err != nil {
+			return err
+		}
+		out = append(out, Stored{filepath.Dir(path), filepath.ToSlash(rel), r})
 		return nil
 	})
 	if errors.Is(err, fs.ErrNotExist) {

@@ -4,6 +4,7 @@ package blitz
 import (
 	"context"
 	_ "embed"
+	"strings"
 
 	"github.com/blitz-gateway/blitz/harness/target"
 )
@@ -26,4 +27,15 @@ func (s system) Locate(ctx context.Context) (target.Binary, error) {
 func (s system) Render(p target.Plan) (target.Launch, error) {
 	f, err := target.RenderFile("blitz.yaml", config, p)
 	return target.Launch{Args: []string{"serve", "--config", f.Name}, Files: []target.File{f}}, err
+}
+
+// Notes picks from the log which engine runs and why, and leaves out the time.
+func (system) Notes(log string) []string {
+	var out []string
+	for line := range strings.Lines(log) {
+		if _, rest, ok := strings.Cut(line, "msg=started "); ok {
+			out = append(out, strings.TrimSpace(rest))
+		}
+	}
+	return out
 }

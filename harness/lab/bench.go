@@ -1,0 +1,202 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/blitz-gateway/blitz/harness/machine"
+	"github.com/blitz-gateway/blitz/harness/proc"
+	"github.com/blitz-gateway/blitz/harness/result"
+	"github.com/blitz-gateway/blitz/harness/target"
+)
+
+// ErrUnfit says that the machine is not fit to measure on.
+var ErrUnfit = errors.New("this machine is not fit to measure on now")
+
+// Options of a Bench.
+type Options struct {
+	Scenarios []Scenario
+	// Targets as asked for. Those that are not installed are left out with a word, except for the ones in Required.
+	Targets  []target.Target
+	Required []string
+	// ExtraArgs by target name.
+	ExtraArgs map[string][]string
+	Profile   Profile
+	// MachineName selects machines/NAME.yaml in MachinesDir; empty finds the one that matches.
+	MachineName, MachinesDir string
+	Blitzload                string
+	// Out is the root of the results.
+	Out string
+	// Force runs on an unfit machine and marks the results.
+	Force bool
+	// Install missing targets first.
+	Install  bool
+	Seed     uint64
+	Command  string
+	Revision string
+	Watcher  *proc.Watcher
+	// Pin moves this process to the load generator's CPUs.
+	Pin      bool
+	Progress func(string)
+	// Done is called with each finished scenario.
+	Done func(*result.Result)
+}
+
+// Prepared is a machine ready to measure on.
+type Prepared struct {
+	Spec        machine.Spec
+	Fingerprint machine.Fingerprint
+	OpenFiles   uint64
+	// Unfit is why a forced run is marked.
+	Unfit []string
+}
+
+// Prepare examines the machine, refuses it or (forced) marks it, raises the limit of open files, and pins this process.
+func Prepare(ctx context.Context, machinesDir, name string, force, pin bool) (Prepared, error) {
+	p := Prepared{Fingerprint: machine.Observe("/")}
+	var err error
+	if p.Spec, err = machine.Find(machinesDir, name, p.Fingerprint); err != nil {
+		return p, err
+	}
+	if p.OpenFiles, err = proc.RaiseFileLimit(65536); err != nil {
+		return p, err
+	}
+	checks := machine.Doctor(ctx, p.Spec, p.Fingerprint, machine.Options{
+		Root: "/", Sample: time.Second, FileLimit: p.OpenFiles, Uring: machine.ProbeUring(),
+	})
+	if err := ctx.Err(); err != nil {
+		return p, err
+	}
+	for _, c := range checks {
+		if c.Status == machine.Fail {
+			p.Unfit = append(p.Unfit, c.Name+": "+c.Observed)
+		}
+	}
+	if len(p.Unfit) > 0 && !force {
+		return p, fmt.Errorf("%w: %s (blitzlab doctor explains; --force runs all the same and marks the results)", ErrUnfit, strings.Join(p.Unfit, "; "))
+	}
+	if pin {
+		return p, proc.PinSelf(p.Spec.Roles.Load)
+	}
+	return p, nil
+}
+
+// Locate finds the executables of the targets. What is missing and not required is left out.
+func Locate(ctx context.Context, o Options) ([]Located, error) {
+	if o.Install {
+		var missing []string
+		for _, t := range o.Targets {
+			if _, err := t.Locate(ctx); errors.Is(err, target.ErrNotFound) {
+				missing = append(missing, t.Name())
+			}
+		}
+		if err := Install(ctx, missing, o.Progress); err != nil {
+			return nil, err
+		}
+	}
+	var out []Located
+	for _, t := range o.Targets {
+		bin, err := t.Locate(ctx)
+		if errors.Is(err, target.ErrNotFound) && !slices.Contains(o.Required, t.Name()) {
+			o.Progress(fmt.Sprintf("%s is not installed and is left out", t.Name()))
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("target %s: %w", t.Name(), err)
+		}
+		o.Progress(fmt.Sprintf("target %-8s %s", t.Name(), bin.Version))
+		out = append(out, Located{Target: t, Binary: bin, ExtraArgs: o.ExtraArgs[t.Name()]})
+	}
+	return out, nil
+}
+
+// Bench measures the scenarios one after the other and writes each result when it is complete: an interrupted bench leaves whole results and
+// nothing else. It returns the directory of this run's results.
+func Bench(ctx context.Context, o Options) (dir string, err error) {
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	unlock, err := lock()
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	located, err := Locate(ctx, o)
+	if err != nil {
+		return "", err
+	}
+	prep, err := Prepare(ctx, o.MachinesDir, o.MachineName, o.Force, o.Pin)
+	if err != nil {
+		return "", err
+	}
+	for _, u := range prep.Unfit {
+		o.Progress("FORCED in spite of " + u)
+	}
+	scratch, err := os.MkdirTemp("", "blitzlab-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(scratch)
+	set := proc.NewSet(o.Watcher)
+	defer func() { err = errors.Join(err, set.Close()) }()
+
+	l, err := New(Config{
+		Set: set, Machine: prep.Spec, Targets: located, Blitzload: o.Blitzload, Profile: o.Profile, Seed: o.Seed, Scratch: scratch,
+		OpenFiles: prep.OpenFiles, Progress: o.Progress,
+	})
+	if err != nil {
+		return "", err
+	}
+	started := time.Now().UTC().Round(time.Second)
+	dir, err = runDir(o.Out, started, prep.Spec.Name)
+	if err != nil {
+		return "", err
+	}
+	for i, s := range o.Scenarios {
+		o.Progress(fmt.Sprintf("scenario %d of %d: %s, %s", i+1, len(o.Scenarios), s.Name, s.Title))
+		out, err := l.Run(ctx, s)
+		if err != nil {
+			return dir, err
+		}
+		out.Result.Run = result.Run{
+			ID: started.Format("20060102T150405Z"), Started: started, Finished: time.Now().UTC(), Profile: o.Profile.Name, Pairs: o.Profile.Pairs,
+			Seed: o.Seed, Command: o.Command, Revision: o.Revision, Forced: len(prep.Unfit) > 0, Unfit: prep.Unfit,
+		}
+		m := prep.Spec
+		out.Result.Machine = result.Machine{
+			Name: m.Name, Description: m.Description, Server: m.Roles.Server, Load: m.Roles.Load, Origin: m.Roles.Origin,
+			Fingerprint: prep.Fingerprint, OpenFiles: prep.OpenFiles,
+		}
+		if err := result.Write(filepath.Join(dir, s.Name), out.Result, out.Logs); err != nil {
+			return dir, err
+		}
+		if o.Done != nil {
+			o.Done(out.Result)
+		}
+	}
+	return dir, nil
+}
+
+// runDir is OUT/<date>/<machine>, with .2, .3 … after the date if that day has a run of this machine already: old runs are kept.
+func runDir(out string, at time.Time, machineName string) (string, error) {
+	date := at.Format(time.DateOnly)
+	for n := 1; n < 1000; n++ {
+		day := date
+		if n > 1 {
+			day = fmt.Sprintf("%s.%d", date, n)
+		}
+		dir := filepath.Join(out, day, machineName)
+		if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+			return dir, nil
+		} else if err != nil {
+			return "", err
+		}
+	}
+	return "", fmt.Errorf("%s has too many runs of %s", out, date)
+}

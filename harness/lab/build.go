@@ -1,0 +1,97 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Build compiles the named programs (cmd/NAME) of the module at root into dir.
+func Build(ctx context.Context, root, dir string, names ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	defer cancel()
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	args := []string{"build", "-o", abs + string(filepath.Separator)}
+	for _, n := range names {
+		args = append(args, "./cmd/"+n)
+	}
+	_, err = output(ctx, root, "go", args...)
+	return err
+}
+
+// output runs a command to its end and returns standard output; the error holds what it said on standard error.
+func output(ctx context.Context, dir, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = dir
+	cmd.WaitDelay = 5 * time.Second
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(errs.String()))
+	}
+	return strings.TrimSpace(out.String()), nil
+}
+
+// ModuleRoot walks up from the working directory to the directory of go.mod.
+func ModuleRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return "", errors.New("no go.mod here or above: run blitzlab inside a checkout, or name the executables")
+		}
+		dir = up
+	}
+}
+
+// Revision is the commit of the checkout, with +dirty if tracked files differ from it; "" where git cannot say.
+func Revision(ctx context.Context, root string) string {
+	rev, err := output(ctx, root, "git", "rev-parse", "--short=12", "HEAD")
+	if err != nil {
+		return ""
+	}
+	if changes, err := output(ctx, root, "git", "status", "--porcelain", "--untracked-files=no"); err == nil && changes != "" {
+		rev += "+dirty"
+	}
+	return rev
+}
+
+// BuildRevision checks a revision out into a worktree of its own below dir and builds one program there. The worktree is removed again; the
+// checkout itself is not touched.
+func BuildRevision(ctx context.Context, root, rev, dir, name string) (path string, err error) {
+	commit, err := output(ctx, root, "git", "rev-parse", "--verify", "--quiet", "--end-of-options", rev+"^{commit}")
+	if err != nil {
+		return "", fmt.Errorf("%q is neither an executable nor a revision: %w", rev, err)
+	}
+	tree := filepath.Join(dir, "tree")
+	if _, err := output(ctx, root, "git", "worktree", "add", "--detach", tree, commit); err != nil {
+		return "", err
+	}
+	defer func() {
+		// Also when ctx is done: a worktree that stays behind is listed in the repository.
+		_, e := output(context.WithoutCancel(ctx), root, "git", "worktree", "remove", "--force", tree)
+		err = errors.Join(err, e)
+	}()
+	if _, err := os.Stat(filepath.Join(tree, "cmd", name)); err != nil {
+		return "", fmt.Errorf("revision %s has no cmd/%s to build", rev, name)
+	}
+	if err := Build(ctx, tree, dir, name); err != nil {
+		return "", fmt.Errorf("revision %s: %w", rev, err)
+	}
+	return filepath.Join(dir, name), nil
+}
