@@ -1,5 +1,7 @@
 package wire
 
+import "bytes"
+
 // NormalizeOptions vary the normal form of a path.
 type NormalizeOptions struct {
 	// KeepSlashes leaves runs of slashes as they are; otherwise each becomes one.
@@ -35,7 +37,8 @@ var (
 //   - %2F and %5C stay encoded, or are refused with RefuseEncodedSlash.
 //
 // A path already in this form is returned as it is (changed false, no copy); otherwise norm is built in dst[:0], which holds
-// it without allocating when cap(dst) >= len(path). dst must not overlap path. The path of an asterisk-form target, "*", is its own normal form.
+// it without allocating when cap(dst) >= len(path). dst is scratch
+// space in any case and must not overlap path. The path of an asterisk-form target, "*", is its own normal form.
 func NormalizePath(dst, path []byte, opt NormalizeOptions) (norm []byte, changed bool, err *Error) {
 	if len(path) == 0 || path[0] != '/' {
 		if len(path) == 1 && path[0] == '*' {
@@ -54,10 +57,14 @@ func NormalizePath(dst, path []byte, opt NormalizeOptions) (norm []byte, changed
 	if err != nil {
 		return nil, false, err
 	}
+	if bytes.Equal(norm, path) { // "/.well-known" and the like only looked as if
+		return path, false, nil
+	}
 	return norm, true, nil
 }
 
-// normalPrefix returns how many bytes are certainly in normal form; less than len(path) means that the path has to be rewritten.
+// normalPrefix returns how many bytes are certainly in normal form; less than len(path) means
+// that the path has to be rewritten to know.
 func normalPrefix(path []byte, opt NormalizeOptions) (int, *Error) {
 	for i := 0; i < len(path); i++ {
 		c := path[i]

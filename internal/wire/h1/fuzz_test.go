@@ -124,7 +124,7 @@ func FuzzBody(f *testing.F) {
 		if done != (d.AtEOF() == nil) {
 			t.Fatalf("done %v, AtEOF %v", done, d.AtEOF())
 		}
-		for _, size := range append(split, 1) {
+		for _, size := range append(split[:len(split):len(split)], 1) {
 			start()
 			payload2, rest2, err2 := readBody(&d, in, int(size)+1)
 			if !bytes.Equal(payload2, payload) || err2 != err || d.Done() != done || err == nil && !bytes.Equal(rest2, rest) {
