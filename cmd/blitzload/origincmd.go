@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/blitz-gateway/blitz/loadgen/cpuset"
+	"github.com/blitz-gateway/blitz/loadgen/origin"
+)
+
+// originCmd is `blitzload origin`.
+type originCmd struct {
+	Address  string        `required:"" placeholder:"HOST:PORT" help:"Where to listen; port 0 takes a free one. The address is printed once it answers."`
+	BodySize int64         `default:"100" placeholder:"N" help:"Size of the default answer's body."`
+	Delay    time.Duration `default:"0s" help:"Delay before each default answer."`
+	Threads  int           `short:"t" default:"1" help:"Number of threads, one loop each."`
+	Engine   string        `enum:"auto,uring,epoll" default:"auto" help:"I/O engine: auto, uring or epoll."`
+	CPUs     string        `name:"cpus" placeholder:"LIST" help:"Pin thread i to the i-th of these CPUs."`
+}
+
+// Help describes the paths.
+func (*originCmd) Help() string {
+	return strings.Join([]string{
+		"The path decides the answer: /bytes/N, /chunked/N (N bytes, in chunks), /delay/50ms, /status/503, /echo (the request's body),",
+		"/headers (its head), /close, /stall (half an answer), /never (none); any other path gets the default answer.",
+	}, "\n")
+}
+
+// Run implements the command.
+func (c *originCmd) Run() error {
+	debug.SetGCPercent(400)
+	addr, err := resolve(c.Address)
+	if err != nil {
+		return usageError{err}
+	}
+	cpus, err := cpuset.Parse(c.CPUs)
+	if err != nil {
+		return usageError{err}
+	}
+	s, err := origin.New(origin.Options{Address: addr, BodySize: c.BodySize, Delay: c.Delay, Threads: c.Threads, Engine: c.Engine, CPUs: cpus})
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, s.Stop)
+	info := s.Info()
+	fmt.Fprintf(os.Stderr, "blitzload: origin on %s: %s\n", info.Engine, info.Reason)
+	fmt.Println(s.Addr()) // the kernel accepts from here on
+	return s.Run()
+}
+
+// resolve reads HOST:PORT; an empty host is every address of the machine.
+func resolve(s string) (netip.AddrPort, error) {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	if host == "" {
+		host = "::"
+	}
+	a, err := net.ResolveTCPAddr("tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	ap := a.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil
+}
