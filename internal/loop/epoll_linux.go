@@ -70,7 +70,7 @@ func (e *epollLoop) Run() error {
 	e.running = true
 	var err error
 	for err == nil && !e.mail.stopping.Load() {
-		err = e.turn()
+		err = e.Turn()
 	}
 	e.teardown()
 	return err
@@ -92,8 +92,9 @@ func (e *epollLoop) teardown() {
 	e.running, e.ended = false, true
 }
 
-// turn goes once around: wait, the kernel's events, local events, timers, mail, OnTurn.
-func (e *epollLoop) turn() error {
+// Turn goes once around the loop: wait, the kernel's events, local events, timers, mail, OnTurn. Run does it for ever;
+// a test that steps a loop by hand calls it instead of Run.
+func (e *epollLoop) Turn() error {
 	n, err := e.wait()
 	if err != nil {
 		return fmt.Errorf("epoll engine: epoll_wait: %w", err)

@@ -1,5 +1,7 @@
 package loop
 
+import "unsafe"
+
 // The slot table: one slot per socket or listener. Slots live in chunks, so that a pointer to a slot stays valid
 // while the table grows. Free slots form a list, last in first out: warm memory is used again first.
 
@@ -32,17 +34,18 @@ const (
 	sBroken                         // no descriptor, or one the engine could not use: err says why
 	sReadable                       // epoll: the last edge has not been used up
 	sPeerDone                       // epoll: the end of the stream is known to be waiting
-	sRearm                          // uring: receive to be armed again at the end of the turn
+	sRearm                          // uring: a receive or accept to be armed again at the end of the turn
 )
 
-// slot is everything the loop knows of one socket: 152 bytes.
+// slot is everything the loop knows of one socket: 160 bytes.
 type slot struct {
 	h     Handler
 	acc   Acceptor
-	send  []byte // what is left of the Send in flight
-	recv  []byte // destination of the RecvInto in flight
-	sent  int    // bytes of the Send in flight that are gone
-	err   error  // of a failed Dial, Attach or Send
+	send  []byte         // what is left of the Send in flight
+	recv  []byte         // destination of the RecvInto in flight
+	sent  int            // bytes of the Send in flight that are gone
+	err   error          // of a failed Dial, Attach or Send
+	to    unsafe.Pointer // uring: *rawAddr of the Dial in progress
 	state uint32
 	gen   uint32
 	fd    int32
