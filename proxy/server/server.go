@@ -32,8 +32,8 @@ type Server struct {
 	running   sync.WaitGroup
 	drainOnce sync.Once
 
-	failed    chan struct{} // closed when a worker has died
-	failOnce  sync.Once
+	failed   chan struct{} // closed when a worker has died
+	failOnce sync.Once
 
 	mu  sync.Mutex
 	err error // of workers that died

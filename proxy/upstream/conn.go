@@ -138,14 +138,14 @@ func (c *Conn) OnRecv(p []byte) {
 		}
 		c.shut()
 		return
-	case buf != nil:
+	}
+	down := q.x.Down // the exchange may be over when the bytes are parsed
+	if buf != nil {
 		c.large(buf, len(p))
-	default:
+	} else {
 		c.take(p)
 	}
-	if c.req == q && q != nil {
-		q.x.Down.Flush()
-	}
+	down.Flush()
 }
 
 // take parses p behind what was left over, and puts the new rest aside.
