@@ -70,7 +70,9 @@ func (s *section) parse(b []byte, i int, fields []wire.Field, maxFields int) ([]
 			return fields, 0, ErrFieldCount
 		}
 		id := wire.LookupField(name)
-		f := wire.Field{Name: name, Value: b[begin:end:end], ID: id}
+		fields = extend(fields)
+		f := &fields[len(fields)-1]
+		f.Name, f.Value, f.ID = name, b[begin:end:end], id
 		switch {
 		case s.trailer:
 			f.Hop = !id.TrailerAllowed() || s.dangerous(name)
@@ -82,8 +84,15 @@ func (s *section) parse(b []byte, i int, fields []wire.Field, maxFields int) ([]
 				return fields, 0, err
 			}
 		}
-		fields = append(fields, f)
 	}
+}
+
+// extend makes room for one more field, which is then written in place.
+func extend(fields []wire.Field) []wire.Field {
+	if n := len(fields); n < cap(fields) {
+		return fields[:n+1]
+	}
+	return append(fields, wire.Field{})
 }
 
 // dangerous tells whether a name means another field to servers that turn names into variables, see wire.Limits.

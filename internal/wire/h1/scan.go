@@ -3,6 +3,7 @@ package h1
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/blitz-gateway/blitz/internal/wire"
 )
@@ -15,23 +16,24 @@ const (
 // valueEnd returns the index of the first byte at or after i that cannot be part of a field value: a control character other than
 // tab. It returns len(b) when there is none.
 func valueEnd(b []byte, i int) int {
-	for ; i+8 <= len(b); i += 8 {
+	for i+8 <= len(b) {
 		x := binary.LittleEndian.Uint64(b[i:])
-		// A byte below 0x20 borrows into its top bit, unless that was set before; a byte equal to 0x7f becomes zero by the
-		// exclusive or. Tabs are suspects too, which the table then clears.
+		// The top bit of a byte is set where the byte is below 0x20 or equal to 0x7f (which the exclusive or turns into zero). A borrow may
+		// also set it in bytes above one of these, so that only the lowest mark counts.
 		del := x ^ 0x7f*ones
-		if ((x-0x20*ones)&^x|(del-ones)&^del)&highs != 0 {
-			for j := i; j < i+8; j++ {
-				if wire.Class[b[j]]&wire.ClassValue == 0 {
-					return j
-				}
-			}
+		marks := ((x-0x20*ones)&^x | (del-ones)&^del) & highs
+		if marks == 0 {
+			i += 8
+			continue
 		}
-	}
-	for ; i < len(b); i++ {
-		if wire.Class[b[i]]&wire.ClassValue == 0 {
+		i += bits.TrailingZeros64(marks) >> 3
+		if b[i] != '\t' {
 			return i
 		}
+		i++
+	}
+	for i < len(b) && wire.Class[b[i]]&wire.ClassValue != 0 {
+		i++
 	}
 	return i
 }
