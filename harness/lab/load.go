@@ -50,7 +50,8 @@ func (l *Lab) startOrigin(ctx context.Context, s Scenario) (*originProcess, erro
 	}
 	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	p, err := l.Set.Start(proc.Spec{
-		Path: l.Blitzload, Args: []string{"origin", "--address", addr, "--body-size", strconv.FormatInt(s.bodyBytes, 10)},
+		Path: l.Blitzload, Args: []string{"origin", "--address", addr, "--body-size", strconv.FormatInt(s.bodyBytes, 10),
+			"--threads", strconv.Itoa(len(l.Machine.Roles.Origin))},
 		Dir: dir, CPUs: l.Machine.Roles.Origin, Log: filepath.Join(dir, "log"),
 	})
 	if err != nil {
@@ -80,22 +81,62 @@ func (l *Lab) startOrigin(ctx context.Context, s Scenario) (*originProcess, erro
 	return o, nil
 }
 
+// Session holds a load scenario open: the origin runs, targets come and go.
+type Session struct {
+	l      *Lab
+	s      Scenario
+	origin *originProcess
+}
+
+// Open starts what a load scenario needs beside the target. The caller must Close it.
+func (l *Lab) Open(ctx context.Context, s Scenario) (*Session, error) {
+	if s.kind != load {
+		return nil, fmt.Errorf("%s is not a load scenario", s.Name)
+	}
+	if l.seen == nil {
+		l.seen = map[string]*result.Target{}
+	}
+	ss := &Session{l: l, s: s}
+	if !s.proxied {
+		return ss, nil
+	}
+	var err error
+	ss.origin, err = l.startOrigin(ctx, s)
+	return ss, err
+}
+
+// Close stops the origin.
+func (ss *Session) Close() error {
+	if ss.origin == nil {
+		return nil
+	}
+	return ss.origin.Stop(time.Second)
+}
+
+// Measure takes one sample of a target: at saturation if rate is 0, else at that many requests per second.
+func (ss *Session) Measure(ctx context.Context, t Located, rate float64, d time.Duration) (result.Sample, error) {
+	sm := result.Sample{Target: t.Name(), Phase: result.Saturation, Started: time.Now().UTC().Round(time.Millisecond)}
+	if rate > 0 {
+		sm.Phase, sm.Rate = result.FixedRate, rate
+	}
+	_, err := ss.l.loadSample(ctx, ss.s, t, ss.origin, d, &sm)
+	return sm, err
+}
+
 // loadScenario fills in samples, groups and logs.
 func (l *Lab) loadScenario(ctx context.Context, s Scenario, r *result.Result, logs map[string][]byte) (err error) {
 	p := l.Profile
 	r.Scenario.WarmupSeconds, r.Scenario.SaturationSeconds, r.Scenario.RateSeconds = p.Warmup.Seconds(), p.Saturation.Seconds(), p.Rate.Seconds()
-	var origin *originProcess
-	if s.proxied {
-		if origin, err = l.startOrigin(ctx, s); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, origin.Stop(time.Second)) }()
+	ss, err := l.Open(ctx, s)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, ss.Close()) }()
 	m := newMerger()
 	phase := func(ph result.Phase, rate float64, d time.Duration) error {
 		samples, err := l.rounds(ctx, s, p.Pairs, func(t Located, sm *result.Sample) error {
 			sm.Phase, sm.Rate = ph, rate
-			hs, err := l.loadSample(ctx, s, t, origin, d, sm)
+			hs, err := l.loadSample(ctx, s, t, ss.origin, d, sm)
 			if err == nil && sm.Valid() {
 				m.add(*sm, hs)
 			}
@@ -135,14 +176,14 @@ func (l *Lab) rates(s Scenario, samples []result.Sample) (rates []float64, skipp
 		}
 		rates = append(rates, r)
 	}
-	if half := roundRate(slowest / 2); len(s.rates) == 0 || l.Profile.HalfRate && (len(rates) == 0 || math.Abs(half-rates[0]) > 0.2*rates[0]) {
+	if half := RoundRate(slowest / 2); len(s.rates) == 0 || l.Profile.HalfRate && (len(rates) == 0 || math.Abs(half-rates[0]) > 0.2*rates[0]) {
 		rates = append(rates, half)
 	}
 	return rates, skipped
 }
 
-// roundRate keeps two significant digits.
-func roundRate(x float64) float64 {
+// RoundRate rounds down to two significant digits.
+func RoundRate(x float64) float64 {
 	if x < 10 {
 		return max(1, math.Floor(x))
 	}
@@ -288,9 +329,9 @@ func (l *Lab) blitzload(ctx context.Context, s Scenario, addr string, rate float
 	file := filepath.Join(dir, "run.json")
 	args := []string{"run", "--protocol", "h1", "--connections", strconv.Itoa(l.connections(s)), "--threads", strconv.Itoa(min(len(l.Machine.Roles.Load), l.connections(s))),
 		"--duration", d.String(), "--warmup", l.Profile.Warmup.String(),
-		"--expect-body-size", strconv.FormatInt(s.bodyBytes, 10), "--expect-status", "200", "--json", file}
+		"--expect-body-size", strconv.FormatInt(s.bodyBytes, 10), "--expect-status", "200", "--quiet", "--json", file}
 	if s.newConnection {
-		args = append(args, "--new-connection")
+		args = append(args, "--connection-per-request")
 	}
 	if rate > 0 {
 		args = append(args, "--rate", strconv.FormatFloat(rate, 'f', -1, 64))

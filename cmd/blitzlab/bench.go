@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/blitz-gateway/blitz/harness/lab"
+	"github.com/blitz-gateway/blitz/harness/report"
+	"github.com/blitz-gateway/blitz/harness/result"
+	"github.com/blitz-gateway/blitz/harness/target"
+	"github.com/blitz-gateway/blitz/harness/target/blitz"
+	"github.com/blitz-gateway/blitz/harness/target/caddy"
+	"github.com/blitz-gateway/blitz/harness/target/envoy"
+	"github.com/blitz-gateway/blitz/harness/target/haproxy"
+	"github.com/blitz-gateway/blitz/harness/target/nginx"
+)
+
+type benchCmd struct {
+	Scenario    []string      `default:"all" help:"Scenarios, comma-separated: h1-static, h1-proxy-100b, h1-proxy-1k, h1-churn, h1-large, idle-10k, cold-start; h1-proxy is both proxy scenarios, all is all." placeholder:"NAME,…"`
+	Targets     []string      `default:"blitz,nginx,haproxy,envoy,caddy" help:"Targets, comma-separated. Those not installed are left out with a word."`
+	Profile     string        `default:"quick" enum:"quick,full" help:"quick: all scenarios in minutes; full: longer windows and more pairs."`
+	Pairs       int           `help:"Rounds of each measurement, in place of the profile's. Six is the least for a 95 % interval." placeholder:"N"`
+	Duration    time.Duration `help:"Measured window of each load, in place of the profile's." placeholder:"D"`
+	Connections int           `help:"Connections of load scenarios, in place of the scenario's own." placeholder:"N"`
+	Out         string        `default:"results" help:"Root of the results." placeholder:"DIR"`
+	JSON        bool          `name:"json" help:"Print the results as JSON on standard output in place of tables."`
+	Install     bool          `help:"Install missing nginx and haproxy with apt-get first, if this process may."`
+	Force       bool          `help:"Run on a machine that is not fit; the results are marked."`
+	Machine     string        `help:"Description in machines/ to use, in place of the one that matches." placeholder:"NAME"`
+	BinDir      string        `help:"Directory of blitz and blitzload; without it both are built from this checkout." placeholder:"DIR"`
+	Blitz       string        `help:"Executable to measure as blitz, in place of the built one." placeholder:"PATH"`
+	BlitzArgs   []string      `sep:"none" help:"Argument appended to blitz's command line; repeatable." placeholder:"ARG"`
+	Seed        uint64        `help:"Seed of the interleaving (default: the clock)." placeholder:"N"`
+	NoReport    bool          `help:"Write results only, no COMPARISON.md and no HTML page."`
+}
+
+func (c *benchCmd) Run(ctx context.Context) (err error) {
+	scenarios, err := lab.Select(c.Scenario)
+	if err != nil {
+		return err
+	}
+	profile, err := c.profile()
+	if err != nil {
+		return err
+	}
+	root, rootErr := lab.ModuleRoot()
+	bin, cleanup, err := binaries(ctx, root, rootErr, c.BinDir, slices.Contains(c.Targets, "blitz") && c.Blitz == "")
+	if err != nil {
+		return err
+	}
+	defer cleanup()
+	blitzPath := c.Blitz
+	if blitzPath == "" {
+		blitzPath = filepath.Join(bin, "blitz")
+	} else if blitzPath, err = filepath.Abs(blitzPath); err != nil {
+		return err
+	}
+	targets, err := targetsByName(c.Targets, blitzPath)
+	if err != nil {
+		return err
+	}
+	w, err := watcher()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	if c.Seed == 0 {
+		c.Seed = uint64(time.Now().UnixNano())
+	}
+	began := time.Now()
+	var done []*result.Result
+	dir, err := lab.Bench(ctx, lab.Options{
+		Scenarios: scenarios, Targets: targets, Required: []string{"blitz"}, ExtraArgs: map[string][]string{"blitz": c.BlitzArgs},
+		Profile: profile, MachineName: c.Machine, MachinesDir: filepath.Join(root, "machines"), Blitzload: filepath.Join(bin, "blitzload"),
+		Out: c.Out, Force: c.Force, Install: c.Install, Seed: c.Seed, Command: c.command(), Revision: lab.Revision(ctx, root),
+		Watcher: w, Pin: true,
+		Progress: func(s string) { say(fmt.Sprintf("%4.0fs  %s", time.Since(began).Seconds(), s)) },
+		Done:     func(r *result.Result) { done = append(done, r) },
+	})
+	if err != nil {
+		if len(done) > 0 {
+			say(fmt.Sprintf("blitzlab: %d finished scenarios are kept in %s", len(done), dir))
+		}
+		return err
+	}
+	if c.JSON {
+		enc := json.NewEncoder(os.Stdout)
+		enc.SetIndent("", " ")
+		if err := enc.Encode(done); err != nil {
+			return err
+		}
+	} else {
+		for _, r := range done {
+			fmt.Println(report.Text(r))
+		}
+	}
+	say(fmt.Sprintf("results: %s (%.0f s)", dir, time.Since(began).Seconds()))
+	if c.NoReport {
+		return nil
+	}
+	return writeReport(c.Out, reportPaths{markdown: filepath.Join(root, "COMPARISON.md"), html: filepath.Join(c.Out, "report.html")})
+}
+
+func (c *benchCmd) profile() (lab.Profile, error) {
+	p, err := lab.ProfileByName(c.Profile)
+	if err != nil {
+		return p, err
+	}
+	if c.Pairs < 0 || c.Duration < 0 || c.Connections < 0 {
+		return p, errors.New("pairs, duration and connections must not be negative")
+	}
+	if c.Pairs > 0 {
+		p.Pairs = c.Pairs
+	}
+	if c.Duration > 0 {
+		p.Saturation, p.Rate = c.Duration, c.Duration
+	}
+	p.Connections = c.Connections
+	return p, nil
+}
+
+// command is how to do it again: what decides on the figures, without paths of this machine.
+func (c *benchCmd) command() string {
+	args := []string{"go run ./cmd/blitzlab bench", "--profile " + c.Profile, "--scenario " + strings.Join(c.Scenario, ","), "--targets " + strings.Join(c.Targets, ",")}
+	if c.Pairs > 0 {
+		args = append(args, fmt.Sprintf("--pairs %d", c.Pairs))
+	}
+	if c.Duration > 0 {
+		args = append(args, "--duration "+c.Duration.String())
+	}
+	if c.Connections > 0 {
+		args = append(args, fmt.Sprintf("--connections %d", c.Connections))
+	}
+	for _, a := range c.BlitzArgs {
+		args = append(args, fmt.Sprintf("--blitz-args=%q", a))
+	}
+	return strings.Join(append(args, fmt.Sprintf("--seed %d", c.Seed)), " ")
+}
+
+// binaries returns the directory of blitzload (and blitz, if wanted): binDir, or a temporary one into which they are built.
+func binaries(ctx context.Context, root string, rootErr error, binDir string, withBlitz bool) (dir string, cleanup func(), err error) {
+	names := []string{"blitzload"}
+	if withBlitz {
+		names = append(names, "blitz")
+	}
+	if binDir != "" {
+		if dir, err = filepath.Abs(binDir); err != nil {
+			return "", nil, err
+		}
+		for _, n := range names {
+			if _, err := os.Stat(filepath.Join(dir, n)); err != nil {
+				return "", nil, fmt.Errorf("--bin-dir: %w", err)
+			}
+		}
+		return dir, func() {}, nil
+	}
+	if rootErr != nil {
+		return "", nil, rootErr
+	}
+	if dir, err = os.MkdirTemp("", "blitzlab-bin-"); err != nil {
+		return "", nil, err
+	}
+	cleanup = func() { _ = os.RemoveAll(dir) }
+	say("building " + strings.Join(names, " and "))
+	if err := lab.Build(ctx, root, dir, names...); err != nil {
+		cleanup()
+		return "", nil, err
+	}
+	return dir, cleanup, nil
+}
+
+func targetsByName(names []string, blitzPath string) ([]target.Target, error) {
+	known := []target.Target{blitz.New("blitz", blitzPath), nginx.New(), haproxy.New(), envoy.New(), caddy.New()}
+	var out []target.Target
+	for _, n := range names {
+		i := slices.IndexFunc(known, func(t target.Target) bool { return t.Name() == n })
+		if i < 0 {
+			return nil, fmt.Errorf("no target %q; there are blitz, nginx, haproxy, envoy and caddy", n)
+		}
+		if !slices.Contains(out, known[i]) {
+			out = append(out, known[i])
+		}
+	}
+	return out, nil
+}

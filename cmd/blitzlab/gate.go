@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/blitz-gateway/blitz/harness/gate"
+	"github.com/blitz-gateway/blitz/harness/lab"
+	"github.com/blitz-gateway/blitz/harness/proc"
+	"github.com/blitz-gateway/blitz/harness/target"
+	"github.com/blitz-gateway/blitz/harness/target/blitz"
+)
+
+type gateCmd struct {
+	Baseline  string        `required:"" help:"Git revision to build, or an executable." placeholder:"REV|BINARY"`
+	Candidate string        `required:"" help:"Git revision to build, or an executable." placeholder:"REV|BINARY"`
+	Scenario  []string      `default:"h1-static,h1-proxy-1k" help:"Load scenarios, comma-separated." placeholder:"NAME,…"`
+	Profile   string        `default:"short" enum:"short,long" help:"short: minutes, wide bounds; long: narrow bounds."`
+	Pairs     int           `help:"Pairs before the first decision, in place of the profile's." placeholder:"N"`
+	Budget    time.Duration `help:"No pair is begun after this, in place of the profile's." placeholder:"D"`
+	Duration  time.Duration `help:"Measured window of each load, in place of the profile's." placeholder:"D"`
+	Markdown  string        `help:"Write the outcome as Markdown, for a pull request." placeholder:"FILE"`
+	Machine   string        `help:"Description in machines/ to use, in place of the one that matches." placeholder:"NAME"`
+	Machines  string        `help:"Directory of machine descriptions (default: machines/ of the checkout)." placeholder:"DIR"`
+	BinDir    string        `help:"Directory of blitzload; without it it is built from this checkout." placeholder:"DIR"`
+	Force     bool          `help:"Measure on a machine that is not fit."`
+	Seed      uint64        `help:"Seed of the interleaving (default: the clock)." placeholder:"N"`
+}
+
+// Run implements the command. An unfit machine is inconclusive, not a failure of the candidate.
+func (c *gateCmd) Run(ctx context.Context) (err error) {
+	profile, scenarios, err := c.plan()
+	if err != nil {
+		return err
+	}
+	root, rootErr := lab.ModuleRoot()
+	if c.Machines == "" {
+		c.Machines = filepath.Join(root, "machines")
+	}
+	scratch, err := os.MkdirTemp("", "blitzlab-gate-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	bin, cleanup, err := binaries(ctx, root, rootErr, c.BinDir, false)
+	if err != nil {
+		return err
+	}
+	defer cleanup()
+	var arms []lab.Located
+	for _, a := range []struct{ name, from string }{{"baseline", c.Baseline}, {"candidate", c.Candidate}} {
+		l, err := locate(ctx, root, scratch, a.name, a.from)
+		if err != nil {
+			return fmt.Errorf("%s: %w", a.name, err)
+		}
+		say(fmt.Sprintf("%-9s %s: %s", a.name, a.from, l.Binary.Version))
+		arms = append(arms, l)
+	}
+	prep, err := lab.Prepare(ctx, c.Machines, c.Machine, c.Force, true)
+	if errors.Is(err, lab.ErrUnfit) {
+		return c.finish(gate.Outcome{Verdict: gate.Inconclusive, Notes: []string{err.Error()}})
+	}
+	if err != nil {
+		return err
+	}
+	w, err := watcher()
+	if err != nil {
+		return err
+	}
+	set := proc.NewSet(w)
+	defer func() { err = errors.Join(err, set.Close(), w.Close()) }()
+	if c.Seed == 0 {
+		c.Seed = uint64(time.Now().UnixNano())
+	}
+	out, err := c.measure(ctx, lab.Config{
+		Set: set, Machine: prep.Spec, Targets: arms, Blitzload: filepath.Join(bin, "blitzload"), Scratch: scratch, OpenFiles: prep.OpenFiles,
+		Profile: lab.Profile{Name: profile.Name, Pairs: profile.MaxPairs, Warmup: profile.Warmup}, Seed: c.Seed,
+	}, profile, scenarios)
+	if err != nil {
+		return err
+	}
+	for _, u := range prep.Unfit {
+		out.Notes = append(out.Notes, "Forced in spite of "+u+".")
+	}
+	return c.finish(out)
+}
+
+func (c *gateCmd) plan() (gate.Profile, []lab.Scenario, error) {
+	p, err := gate.ProfileByName(c.Profile)
+	if err != nil {
+		return p, nil, err
+	}
+	if c.Pairs > 0 {
+		p.MinPairs, p.MaxPairs = c.Pairs, max(c.Pairs, p.MaxPairs)
+	}
+	if c.Budget > 0 {
+		p.Budget = c.Budget
+	}
+	if c.Duration > 0 {
+		p.Saturation, p.Rate = c.Duration, c.Duration
+	}
+	s, err := lab.Select(c.Scenario)
+	return p, s, err
+}
+
+// locate takes an executable as it is and builds a revision.
+func locate(ctx context.Context, root, scratch, name, from string) (lab.Located, error) {
+	path := from
+	if st, err := os.Stat(from); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
+		if path, err = filepath.Abs(from); err != nil {
+			return lab.Located{}, err
+		}
+	} else {
+		dir := filepath.Join(scratch, name)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return lab.Located{}, err
+		}
+		say("building " + name + " from " + from)
+		if path, err = lab.BuildRevision(ctx, root, from, dir, "blitz"); err != nil {
+			return lab.Located{}, err
+		}
+	}
+	var t target.Target = blitz.New(name, path)
+	b, err := t.Locate(ctx)
+	return lab.Located{Target: t, Binary: b}, err
+}
+
+func (c *gateCmd) measure(ctx context.Context, cfg lab.Config, p gate.Profile, scenarios []lab.Scenario) (out gate.Outcome, err error) {
+	l, err := lab.New(cfg)
+	if err != nil {
+		return out, err
+	}
+	g, err := gate.NewLaboratory(ctx, l, p, scenarios, cfg.Targets[0], cfg.Targets[1])
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, g.Close()) }()
+	var names []string
+	for _, s := range scenarios {
+		names = append(names, s.Name)
+	}
+	began := time.Now()
+	return gate.Run(ctx, gate.Config{
+		Scenarios: names, Metrics: p.Metrics, MinPairs: p.MinPairs, Step: p.Step, MaxPairs: p.MaxPairs, Budget: p.Budget,
+		Measure: g.Measure, Order: lab.Schedule, Seed: c.Seed, Now: time.Now,
+		Progress: func(s string) { say(fmt.Sprintf("%4.0fs  %s", time.Since(began).Seconds(), s)) },
+	})
+}
+
+// finish prints the outcome and turns it into an exit code.
+func (c *gateCmd) finish(out gate.Outcome) error {
+	fmt.Print(out.Text())
+	if c.Markdown != "" {
+		if err := os.WriteFile(c.Markdown, []byte(out.Markdown()), 0o644); err != nil {
+			return err
+		}
+	}
+	if code := out.Verdict.ExitCode(); code != 0 {
+		return exitCode(code)
+	}
+	return nil
+}
