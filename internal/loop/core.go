@@ -32,6 +32,9 @@ func (c *core) init(o Options, clk clock.Clock) {
 	c.accepted = -1
 	c.slots.init()
 	c.wheel.init(c.now.Mono)
+	if o.OnTurn != nil {
+		c.wish = c.now.Mono // the first turn must not sleep before OnTurn was asked
+	}
 }
 
 // withDefaults fills in the sizes.
