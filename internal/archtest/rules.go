@@ -1,0 +1,118 @@
+package archtest
+
+// A Rule says what the packages in a folder, and below it, must not import. Our own packages are written ./folder and stand for everything
+// below; "./" is all of ours. A package may always import what is below itself.
+type Rule struct {
+	Package string
+	MayNot  []string
+	Except  []string
+	Why     string
+}
+
+const (
+	ours = "./"
+
+	leaf   = "a leaf: everything may import it because it imports nothing that could lead back"
+	narrow = "its neighbours on the path of a request meet it through exchange, never directly"
+)
+
+// Rules is the package map.
+var Rules = []Rule{
+	// The engine.
+	{Package: "internal", MayNot: []string{"./proxy", "./loadgen", "./harness", "./cmd"},
+		Why: "the engine knows neither proxy nor load, so both can stand on it"},
+	{Package: "internal/clock", MayNot: []string{ours}, Why: leaf},
+	{Package: "internal/uring", MayNot: []string{ours}, Why: leaf},
+	{Package: "internal/loop", MayNot: []string{ours}, Except: []string{"./internal/loop", "./internal/uring", "./internal/clock"},
+		Why: "the loop moves bytes and knows no protocol"},
+	{Package: "internal/wire", MayNot: []string{ours}, Except: []string{"./internal/wire"},
+		Why: "codecs are bytes in, events out: they never see a loop or a descriptor"},
+	{Package: "internal/wire", MayNot: []string{"net", "syscall", "os", "golang.org/x/sys", "time"}, Except: []string{"net/netip"},
+		Why: "codecs do no I/O and have no clock: what they do depends on their input alone, so they can be fuzzed and replayed"},
+	{Package: "internal/hdr", MayNot: []string{ours}, Why: leaf},
+	{Package: "internal/runfmt", MayNot: []string{ours}, Except: []string{"./internal/hdr"}, Why: "the run record is a file format"},
+
+	// The gateway as a whole.
+	{Package: "proxy", MayNot: []string{"./loadgen", "./harness", "./cmd", "./internal/hdr", "./internal/runfmt"},
+		Why: "the gateway is measured from outside; it does not know that it is"},
+	{Package: "proxy", MayNot: []string{"github.com/prometheus/client_golang", "github.com/stretchr/testify", "gonum.org/v1", "github.com/chromedp"},
+		Why: "the gateway answers its first request within 15 ms of its start, and package initialisers count"},
+
+	// Leaves of the gateway.
+	{Package: "proxy/config", MayNot: []string{ours}, Except: []string{"./proxy/config"},
+		Why: "a configuration is checked the same way everywhere: without sockets, names to resolve, or the engine"},
+	{Package: "proxy/exchange", MayNot: []string{ours}, Except: []string{"./internal/wire"}, Why: leaf},
+	{Package: "proxy/endpoint", MayNot: []string{ours}, Except: []string{"./internal/loop"}, Why: leaf},
+	{Package: "proxy/balance", MayNot: []string{ours}, Except: []string{"./proxy/endpoint"},
+		Why: "pickers are pure functions over endpoints; balance, cluster and upstream would make a circle otherwise"},
+	{Package: "proxy/cluster", MayNot: []string{ours}, Except: []string{"./proxy/endpoint", "./proxy/balance"},
+		Why: "a cluster never sees the configuration or a socket; upstream reports to it"},
+	{Package: "proxy/route", MayNot: []string{ours}, Except: []string{"./internal/wire"},
+		Why: "a route returns an ID; the snapshot knows what the ID means"},
+	{Package: "proxy/flow", MayNot: []string{ours}, Except: []string{"./internal/loop"}, Why: "bytes of one connection, of no protocol"},
+	{Package: "proxy/telemetry", MayNot: []string{ours}, Except: []string{"./proxy/exchange", "./internal/loop"},
+		Why: "everything counts and logs, so telemetry must know nobody"},
+
+	// The path of a request.
+	{Package: "proxy/listener", MayNot: []string{"./proxy"}, Except: []string{"./proxy/telemetry"}, Why: narrow},
+	{Package: "proxy/downstream", MayNot: []string{"./proxy"}, Except: []string{"./proxy/exchange", "./proxy/flow", "./proxy/respond", "./proxy/telemetry"}, Why: narrow},
+	{Package: "proxy/respond", MayNot: []string{"./proxy"}, Except: []string{"./proxy/exchange", "./proxy/flow", "./proxy/telemetry"}, Why: narrow},
+	{Package: "proxy/upstream", MayNot: []string{"./proxy"},
+		Except: []string{"./proxy/exchange", "./proxy/flow", "./proxy/cluster", "./proxy/balance", "./proxy/endpoint", "./proxy/telemetry"}, Why: narrow},
+	{Package: "proxy/policy", MayNot: []string{"./proxy/worker", "./proxy/server", "./proxy/admin", "./proxy/snapshot", "./proxy/route", "./proxy/downstream", "./proxy/upstream", "./proxy/listener"},
+		Why: "a policy sees an exchange; who runs it, and for which route, is the snapshot's and the worker's affair"},
+	{Package: "proxy/snapshot", MayNot: []string{"./proxy/worker", "./proxy/server", "./proxy/admin", "./proxy/downstream", "./proxy/upstream", "./proxy/listener"},
+		Why: "a snapshot is data that workers read; it is built without any of them running"},
+	{Package: "proxy/worker", MayNot: []string{"./proxy/server", "./proxy/admin"}, Why: "workers are told what to do; they do not know by whom"},
+	{Package: "proxy/server", MayNot: []string{"./proxy/admin"}, Why: "the admin API drives the server"},
+
+	// No detours around the completion interface in what runs on a worker.
+	{Package: "proxy/exchange", MayNot: []string{"net", "os", "syscall"}, Except: []string{"net/netip"}, Why: hot},
+	{Package: "proxy/flow", MayNot: []string{"net", "os"}, Why: hot},
+	{Package: "proxy/downstream", MayNot: []string{"net/http", "os", "log"}, Why: hot},
+	{Package: "proxy/upstream", MayNot: []string{"net/http", "os", "log"}, Why: hot},
+	{Package: "proxy/respond", MayNot: []string{"net/http", "os", "log"}, Why: hot},
+	{Package: "proxy/route", MayNot: []string{"net/http", "os", "log"}, Why: hot},
+	{Package: "proxy/balance", MayNot: []string{"net/http", "os", "log"}, Why: hot},
+
+	// The load generator and the laboratory.
+	{Package: "loadgen", MayNot: []string{"./proxy", "./harness", "./cmd"},
+		Why: "it shares codecs with the gateway, not pools: a load generator must never silently retry or reuse"},
+	{Package: "harness", MayNot: []string{"./proxy", "./loadgen", "./cmd", "./internal"}, Except: []string{"./internal/runfmt", "./internal/hdr"},
+		Why: "the lab meets programs at files, sockets and exit codes only; so Blitz is the same kind of thing to it as nginx"},
+	{Package: "cmd/blitz", MayNot: []string{"./loadgen", "./harness"}, Why: "three programs that meet only at files, sockets and exit codes"},
+	{Package: "cmd/blitzload", MayNot: []string{"./proxy", "./harness"}, Why: "three programs that meet only at files, sockets and exit codes"},
+	{Package: "cmd/blitzlab", MayNot: []string{"./proxy", "./loadgen"}, Why: "three programs that meet only at files, sockets and exit codes"},
+}
+
+const hot = "this runs on a worker's thread for every request: the loop does its input and output, and nothing may block"
+
+// Importers are packages that only the listed ones may import.
+var Importers = []struct {
+	Package string
+	Only    []string
+	Why     string
+}{
+	{"./proxy/config", []string{"./proxy/config", "./proxy/snapshot", "./cmd/blitz"}, "packages take their own options; only the snapshot builder reads the configuration"},
+	{"./proxy/server", []string{"./cmd/blitz", "./proxy/admin"}, "the top of the gateway"},
+	{"./proxy/worker", []string{"./proxy/server"}, "workers are started in one place"},
+	{"./cmd", nil, "commands are flags and wiring; nothing to reuse"},
+	{"./internal/archtest", nil, "a test, nothing else"},
+}
+
+// Siblings are folders whose packages never import each other, only the folder's own package and what is below themselves.
+var Siblings = []struct{ Folder, Why string }{
+	{"./proxy/policy", "policies are combined by configuration, never by each other; cmd passes their constructors in"},
+	{"./harness/target", "a target is a directory with verbs; what two of them share belongs to the folder's own package"},
+}
+
+// Folders are the top-level folders that hold packages. A new one is a decision about the map.
+var Folders = []string{"proxy", "loadgen", "harness", "cmd", "internal"}
+
+// StartUp lists what the gateway's executable must not contain, directly or not.
+var StartUp = struct {
+	Command string
+	MayNot  []string
+	Why     string
+}{"./cmd/blitz", []string{"github.com/prometheus/client_golang", "github.com/stretchr/testify", "github.com/invopop/jsonschema", "gonum.org/v1", "github.com/chromedp"},
+	"the gateway answers its first request within 15 ms of its start, and package initialisers count"}
