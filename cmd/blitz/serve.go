@@ -49,7 +49,7 @@ func (c *ServeCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	s, err := server.Start(snap)
+	s, err := server.Start(snap, version())
 	if err != nil {
 		return err
 	}
@@ -61,6 +61,9 @@ func (c *ServeCmd) Run() error {
 			name = a.TCP.String()
 		}
 		slog.Info("listening", "listener", snap.Listeners[i].Name, "address", name)
+	}
+	if a := s.Admin(); a != nil {
+		slog.Info("admin", "address", a.Addr().String())
 	}
 	return c.wait(s, snap, signals)
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/blitz-gateway/blitz/internal/loop"
+	"github.com/blitz-gateway/blitz/proxy/admin"
 	"github.com/blitz-gateway/blitz/proxy/snapshot"
 	"github.com/blitz-gateway/blitz/proxy/telemetry"
 	"github.com/blitz-gateway/blitz/proxy/worker"
@@ -22,11 +23,13 @@ import (
 type Server struct {
 	snap     *snapshot.Snapshot
 	workers  []*worker.Worker
-	counters []*telemetry.Counters
+	registry *telemetry.Registry
+	admin    *admin.Server
 	log      *telemetry.AccessLog
 	addrs    []loop.Addr
 	info     loop.Info
 
+	published []*telemetry.Worker
 	drained   chan struct{} // closed when no worker has a connection left
 	left      sync.WaitGroup
 	running   sync.WaitGroup
@@ -40,8 +43,9 @@ type Server struct {
 }
 
 // Start binds every listener and starts the workers. When it returns without an error, connections are being accepted.
-func Start(snap *snapshot.Snapshot) (*Server, error) {
-	s := &Server{snap: snap, drained: make(chan struct{}), failed: make(chan struct{})}
+// version is for the metrics.
+func Start(snap *snapshot.Snapshot, version string) (*Server, error) {
+	s := &Server{snap: snap, registry: telemetry.NewRegistry(version, time.Now()), drained: make(chan struct{}), failed: make(chan struct{})}
 	n := snap.Workers.Count
 	sockets, err := s.bind(n)
 	if err != nil {
@@ -52,22 +56,26 @@ func Start(snap *snapshot.Snapshot) (*Server, error) {
 			closeAll(sockets)
 			return nil, err
 		}
+		s.registry.SetAccessLog(s.log)
 	}
 	// A loop never gives its thread back, so the control plane and the collector need threads of their own.
 	if runtime.GOMAXPROCS(0) <= n {
 		runtime.GOMAXPROCS(n + 1)
 	}
 	s.workers = make([]*worker.Worker, n)
-	s.counters = make([]*telemetry.Counters, n)
 	ready := make(chan error, n)
 	s.left.Add(n)
 	for i := range n {
-		s.counters[i] = new(telemetry.Counters)
 		s.running.Add(1)
 		go s.run(i, sockets[i], ready)
 	}
 	for range n {
 		err = errors.Join(err, <-ready)
+	}
+	if err == nil && snap.Admin != nil {
+		if s.admin, err = admin.Start(*snap.Admin, s.registry); err != nil {
+			err = fmt.Errorf("admin: %w", err)
+		}
 	}
 	if err != nil {
 		s.Stop()
@@ -111,7 +119,8 @@ func (s *Server) worker(i int, sockets []int) (*worker.Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := worker.Options{ID: i, Loop: l, Snapshot: s.snap, Sockets: sockets, Count: s.counters[i], Drained: s.left.Done}
+	tw := s.registry.AddWorker(l.Info().Engine, l.Post, func(c *telemetry.Counters) { c.Loop = l.Stats() })
+	o := worker.Options{ID: i, Loop: l, Snapshot: s.snap, Sockets: sockets, Count: tw.Counters, Drained: s.left.Done}
 	if s.log != nil {
 		o.Log = s.log.NewWriter(l.Post)
 	}
@@ -121,6 +130,7 @@ func (s *Server) worker(i int, sockets []int) (*worker.Worker, error) {
 	}
 	s.mu.Lock()
 	s.workers[i] = w
+	s.published = append(s.published, tw)
 	s.info = l.Info()
 	s.mu.Unlock()
 	return w, nil
@@ -173,8 +183,11 @@ func (s *Server) Addrs() []loop.Addr { return s.addrs }
 // Info describes the engine of the workers.
 func (s *Server) Info() loop.Info { return s.info }
 
-// Counters are the workers' counters; see telemetry for how to read them while the workers run.
-func (s *Server) Counters() []*telemetry.Counters { return s.counters }
+// Registry has the counters of all workers.
+func (s *Server) Registry() *telemetry.Registry { return s.registry }
+
+// Admin is the listener for operators, nil when there is none.
+func (s *Server) Admin() *admin.Server { return s.admin }
 
 // ReopenLog opens the access log anew, after a rotation.
 func (s *Server) ReopenLog() error {
@@ -190,6 +203,9 @@ func (s *Server) ReopenLog() error {
 // It returns how many connections had to be cut.
 func (s *Server) Drain(ctx context.Context) (cut int) {
 	s.drainOnce.Do(func() {
+		if s.admin != nil {
+			s.admin.SetReady(false)
+		}
 		for _, w := range s.workers {
 			w.Drain()
 		}
@@ -198,14 +214,15 @@ func (s *Server) Drain(ctx context.Context) (cut int) {
 	case <-s.drained:
 	case <-ctx.Done():
 	}
-	for _, c := range s.Stop() {
-		cut += int(c.DownstreamActive)
+	s.Stop()
+	for _, w := range s.published {
+		cut += int(w.Counters.DownstreamActive)
 	}
 	return cut
 }
 
-// Stop ends the workers at once, and closes the log. It returns the final counters.
-func (s *Server) Stop() []*telemetry.Counters {
+// Stop ends the workers at once, and closes the log. It may be called again.
+func (s *Server) Stop() {
 	for _, w := range s.workers {
 		if w != nil {
 			w.Stop()
@@ -220,7 +237,9 @@ func (s *Server) Stop() []*telemetry.Counters {
 		}
 		s.log = nil
 	}
-	return s.counters
+	if s.admin != nil {
+		s.admin.Close()
+	}
 }
 
 // Failed is closed when a worker has died.
