@@ -1,0 +1,266 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	hdrhistogram "github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/stretchr/testify/require"
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/blitz-gateway/blitz/internal/hdr"
+	"github.com/blitz-gateway/blitz/internal/runfmt"
+	"github.com/blitz-gateway/blitz/loadgen/origin"
+	"github.com/blitz-gateway/blitz/loadgen/workload"
+)
+
+func hello(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }
+
+// Generator and server count the same requests.
+func TestClosedLoop(t *testing.T) {
+	eachEngine(t, func(t *testing.T, engine string) {
+		s := newHTTPServer(t, hello)
+		r := do(t, Options{Workload: newWorkload(t, s.url), Closed: true, Engine: engine, Duration: 300 * time.Millisecond, ExpectBody: 5}).Record
+		require.Equal(t, engine, r.Generator.Engine)
+		require.True(t, r.Validity.Valid, r.Validity.Reasons)
+		require.Positive(t, r.Counts.Requests)
+		require.Equal(t, r.Counts.Requests, r.Counts.Completed)
+		require.Equal(t, r.Counts.Requests, s.requests.Load())
+		require.Equal(t, r.Counts.Requests, r.Counts.ByCode["200"])
+		require.Equal(t, 5*r.Counts.Completed, r.Counts.BodyBytes)
+		require.EqualValues(t, 4, s.conns.Load())
+		require.EqualValues(t, 4, r.Connections.Opened)
+		require.Zero(t, r.Errors.Total())
+		require.Equal(t, r.Latency.Response.Histogram, r.Latency.Service.Histogram)
+		require.Zero(t, r.Cost.Lateness.Count)
+		require.Positive(t, r.Cost.CPUMicrosPerRequest)
+	})
+}
+
+// The number of requests follows from the plan alone; the warm-up is sent and not counted; two threads share one plan.
+func TestOpenLoopFollowsThePlan(t *testing.T) {
+	eachEngine(t, func(t *testing.T, engine string) {
+		for _, threads := range []int{1, 2} {
+			s := newHTTPServer(t, hello)
+			r := do(t, Options{
+				Workload: newWorkload(t, s.url), Rate: 500, Engine: engine, Threads: threads,
+				Warmup: 200 * time.Millisecond, Duration: 600 * time.Millisecond, Timeout: time.Minute,
+			}).Record
+			// Hits at 2, 4 … 798 ms: 99 before 200 ms, 300 from then on.
+			require.EqualValues(t, 300, r.Counts.Requests)
+			require.EqualValues(t, 300, r.Counts.Completed+r.Counts.Unsent)
+			require.EqualValues(t, 399, s.requests.Load()+r.Counts.Unsent)
+			require.EqualValues(t, r.Counts.Sent, r.Cost.Lateness.Count)
+			require.Zero(t, r.Errors.Total())
+		}
+	})
+}
+
+// stalling answers at once, except that from its 200th request on it answers nobody for 100 ms.
+func stalling(t *testing.T) *httpServer {
+	var mu sync.RWMutex
+	var n atomic.Int64
+	return newHTTPServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if n.Add(1) == 200 {
+			mu.Lock()
+			time.Sleep(stall)
+			mu.Unlock()
+		}
+		mu.RLock()
+		defer mu.RUnlock()
+		hello(w, r)
+	})
+}
+
+const stall = 100 * time.Millisecond
+
+// Coordinated omission. At 1000/s a stall of 100 ms concerns the hundred requests that are due in it: the 50 of its first half wait at
+// least 50 ms, by construction. A clock that starts when a connection gets round to sending sees one slow request for
+// each of the four connections.
+func TestAStallShowsInEveryRequestThatWasDueDuringIt(t *testing.T) {
+	eachEngine(t, func(t *testing.T, engine string) {
+		s := stalling(t)
+		res := do(t, Options{Workload: newWorkload(t, s.url), Rate: 1000, Connections: 4, Engine: engine, Duration: 1500 * time.Millisecond})
+		r := res.Record
+		require.Equal(t, r.Counts.Requests, r.Counts.Completed)
+		corrected, uncorrected := res.Response.CountAbove(int64(stall/2)), res.Service.CountAbove(int64(stall/2))
+		require.GreaterOrEqual(t, corrected, int64(48))
+		require.Less(t, uncorrected*4, corrected, "the service time hides the stall")
+		require.GreaterOrEqual(t, r.Latency.Response.P99, int64(stall/2), "48 of 1499 are more than 1 %%")
+		require.GreaterOrEqual(t, r.Cost.MaxBacklog, int64(48))
+
+		// The same server in a closed loop: the generator waits with it.
+		s = stalling(t)
+		closed := do(t, Options{Workload: newWorkload(t, s.url), Closed: true, Connections: 4, Engine: engine, Duration: 600 * time.Millisecond})
+		require.Greater(t, closed.Record.Counts.Completed, int64(200))
+		require.Less(t, closed.Response.CountAbove(int64(stall/2))*4, corrected)
+	})
+}
+
+// Another open-loop generator, another implementation of HTTP, the same medians.
+func TestAgreesWithVegeta(t *testing.T) {
+	const rate, length = 150, 2 * time.Second
+	url := newOrigin(t, origin.Options{Engine: "epoll"}) + "/delay/20ms"
+	eachEngine(t, func(t *testing.T, engine string) {
+		ours := do(t, Options{Workload: newWorkload(t, url), Rate: rate, Connections: 20, Engine: engine, Duration: length}).Record
+		var m vegeta.Metrics
+		tr := vegeta.NewStaticTargeter(vegeta.Target{Method: "GET", URL: url})
+		a := vegeta.NewAttacker(vegeta.Connections(20))
+		for res := range a.Attack(tr, vegeta.Rate{Freq: rate, Per: time.Second}, length, "cross-check") {
+			m.Add(res)
+		}
+		m.Close()
+		a.Stop()
+		require.InDelta(t, float64(m.Requests), float64(ours.Counts.Requests), 3)
+		require.EqualValues(t, ours.Counts.Requests, ours.Counts.Completed)
+		p50 := time.Duration(ours.Latency.Response.P50)
+		t.Logf("median: blitzload %v, vegeta %v", p50, m.Latencies.P50)
+		require.GreaterOrEqual(t, p50, 20*time.Millisecond, "the server waits at least that long")
+		require.InEpsilon(t, float64(m.Latencies.P50), float64(p50), 0.5)
+	})
+}
+
+func TestANewConnectionForEachRequest(t *testing.T) {
+	eachEngine(t, func(t *testing.T, engine string) {
+		s := newHTTPServer(t, hello)
+		w, err := workload.New(workload.Spec{URL: s.url, Close: true})
+		require.NoError(t, err)
+		for _, closed := range []bool{true, false} {
+			requests, conns := s.requests.Load(), s.conns.Load()
+			o := Options{Workload: w, PerRequest: true, Engine: engine, Duration: 300 * time.Millisecond, Closed: closed}
+			if !closed {
+				o.Rate = 200
+			}
+			r := do(t, o).Record
+			require.Positive(t, r.Counts.Completed)
+			require.Equal(t, r.Counts.Requests, r.Counts.Completed)
+			require.Zero(t, r.Errors.Total(), r.Errors.Samples)
+			require.Equal(t, r.Counts.Completed, s.requests.Load()-requests)
+			require.Equal(t, r.Counts.Completed+1, s.conns.Load()-conns, "one more, to see whether the server is there")
+			require.Equal(t, r.Counts.Completed+1, r.Connections.Opened)
+		}
+	})
+}
+
+// A server that says it closes, and does, makes no errors: the next request opens the next connection.
+func TestServerThatClosesAfterEachResponse(t *testing.T) {
+	url := newOrigin(t, origin.Options{Engine: "epoll", BodySize: 20_000})
+	eachEngine(t, func(t *testing.T, engine string) {
+		r := do(t, Options{Workload: newWorkload(t, url+"/close"), Closed: true, Engine: engine, Duration: 200 * time.Millisecond, ExpectBody: 20_000}).Record
+		require.Greater(t, r.Counts.Completed, int64(4))
+		require.Equal(t, r.Counts.Requests, r.Counts.Completed)
+		require.Zero(t, r.Errors.Total(), r.Errors.Samples)
+	})
+}
+
+func TestTargetsAreSentInTurn(t *testing.T) {
+	eachEngine(t, func(t *testing.T, engine string) {
+		var mu sync.Mutex
+		paths := map[string]int64{}
+		s := newHTTPServer(t, func(w http.ResponseWriter, r *http.Request) {
+			b, _ := io.ReadAll(r.Body)
+			mu.Lock()
+			paths[r.Method+r.URL.Path+string(b)]++
+			mu.Unlock()
+			hello(w, r)
+		})
+		w, err := workload.New(workload.Spec{
+			Targets: strings.NewReader(fmt.Sprintf("GET %[1]s/a\n\nPOST %[1]s/b\n\nHEAD %[1]s/c\n", s.url)), Body: []byte("body"),
+		})
+		require.NoError(t, err)
+		r := do(t, Options{Workload: w, Rate: 300, Threads: 2, Engine: engine, Duration: 301 * time.Millisecond}).Record
+		require.EqualValues(t, 90, r.Counts.Completed)
+		require.Equal(t, map[string]int64{"GET/abody": 30, "POST/bbody": 30, "HEAD/cbody": 30}, paths)
+		require.EqualValues(t, 60*5, r.Counts.BodyBytes)
+		require.Equal(t, 3, r.Params.Targets)
+	})
+}
+
+func TestInterrupt(t *testing.T) {
+	eachEngine(t, func(t *testing.T, engine string) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var n atomic.Int64
+		s := newHTTPServer(t, func(w http.ResponseWriter, r *http.Request) {
+			if n.Add(1) == 50 {
+				cancel()
+			}
+			hello(w, r)
+		})
+		r := doContext(t, ctx, Options{Workload: newWorkload(t, s.url), Rate: 500, Engine: engine, Duration: time.Hour}).Record
+		require.True(t, r.Interrupted)
+		require.False(t, r.Validity.Valid)
+		require.GreaterOrEqual(t, r.Counts.Completed, int64(49))
+		require.Less(t, r.MeasuredSeconds, 3600.0)
+
+		// Before the window there is nothing to tell.
+		ctx, cancel = context.WithCancel(t.Context())
+		n.Store(0)
+		_, err := Run(ctx, Options{Workload: newWorkload(t, s.url), Rate: 500, Connections: 1, Engine: engine, Duration: time.Hour, Warmup: time.Hour})
+		require.ErrorIs(t, err, ErrInterruptedEarly)
+		cancel()
+	})
+}
+
+// The intervals of the log, read by ours and by the library's own reader, add up to the record.
+func TestIntervalLogAddsUp(t *testing.T) {
+	eachEngine(t, func(t *testing.T, engine string) {
+		s := newHTTPServer(t, hello)
+		var log bytes.Buffer
+		var seen []Progress
+		res := do(t, Options{
+			Workload: newWorkload(t, s.url), Rate: 200, Threads: 2, Engine: engine, Duration: 2200 * time.Millisecond, IntervalLog: &log,
+			Progress: func(p Progress) { seen = append(seen, p) },
+		})
+		ivs, err := hdr.ReadLog(bytes.NewReader(log.Bytes()))
+		require.NoError(t, err)
+		sum := map[string]*hdr.Histogram{"response": hdr.New(), "service": hdr.New()}
+		for _, iv := range ivs {
+			sum[iv.Tag].Merge(iv.Histogram)
+		}
+		require.GreaterOrEqual(t, len(ivs), 2*3)
+		require.True(t, sum["response"].Equal(res.Response))
+		require.True(t, sum["service"].Equal(res.Service))
+		require.WithinDuration(t, res.Record.Start, ivs[0].From, 2*time.Millisecond)
+
+		lr := hdrhistogram.NewHistogramLogReader(bytes.NewReader(log.Bytes()))
+		var n int64
+		for h, err := lr.NextIntervalHistogram(); h != nil; h, err = lr.NextIntervalHistogram() {
+			require.NoError(t, err)
+			n += h.TotalCount()
+		}
+		require.Equal(t, 2*res.Record.Counts.Completed, n)
+
+		require.GreaterOrEqual(t, len(seen), 2)
+		require.Positive(t, seen[0].Rate)
+	})
+}
+
+func TestManyConnectionsAndAnUnreachableServer(t *testing.T) {
+	eachEngine(t, func(t *testing.T, engine string) {
+		url := newOrigin(t, origin.Options{Engine: "epoll"})
+		r := do(t, Options{Workload: newWorkload(t, url), Rate: 3000, Connections: 500, Engine: engine, Duration: 300 * time.Millisecond}).Record
+		require.EqualValues(t, 500, r.Connections.Opened)
+		require.Equal(t, r.Counts.Requests, r.Counts.Completed)
+
+		_, err := Run(t.Context(), Options{Workload: newWorkload(t, "http://127.0.0.1:1/"), Closed: true, Connections: 3, Threads: 2, Engine: engine, Duration: time.Hour})
+		require.ErrorContains(t, err, "cannot connect to 127.0.0.1:1")
+	})
+}
+
+func TestTableOfAnInvalidRun(t *testing.T) {
+	r := good()
+	r.Params.URL, r.Params.Method = "http://h/", "GET"
+	r.Validity = runfmt.Validity{Reasons: []string{"because"}, Warnings: []string{"careful"}}
+	var buf bytes.Buffer
+	require.NoError(t, WriteTable(&buf, r))
+	require.Contains(t, buf.String(), "warning: careful\nINVALID: because\n")
+	require.NotContains(t, buf.String(), "\nvalid")
+}
