@@ -1,0 +1,82 @@
+# Blitz. `make` alone prints this list.
+
+GO          ?= go
+PROFILE     ?= quick
+FUZZTIME    ?= 10s
+TESTTIMEOUT ?= 15m
+LINT        ?= github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+BASE        ?= origin/main
+HEAD        ?= HEAD
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS     := -s -w $(if $(VERSION),-X main.release=$(VERSION))
+PROGRAMS    := blitz blitzload blitzlab
+# The version comes from VERSION, so Go need not ask git, which refuses in checkouts of another user.
+BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false
+# The nested module links against a library that reaches into the standard library: see RATIONALE.md.
+RING        := -ldflags=-checklinkname=0
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test bench gate report lint fmt docs fuzz bench-ring cover cross deps clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  PROFILE=quick|full (bench)   FUZZTIME=10s (fuzz)   BASE=origin/main HEAD=HEAD (gate)"
+
+build: ## build bin/blitz, bin/blitzload and bin/blitzlab
+	$(BUILD) -ldflags '$(LDFLAGS)' -o bin/ $(addprefix ./cmd/,$(PROGRAMS))
+
+run: build ## start the gateway on :8080 with the embedded configuration
+	bin/blitz serve
+
+test: deps cross ## everything CI runs: vet, all systems, giouring check, all tests under the race detector
+	$(GO) vet ./...
+	@if [ -d test/giouring ]; then cd test/giouring && $(GO) vet ./... && $(GO) test $(RING) -count=1 -timeout 5m ./...; fi
+	$(GO) test -race -timeout $(TESTTIMEOUT) ./...
+
+bench: build ## compare with nginx and haproxy on this machine, write results/ and COMPARISON.md
+	bin/blitzlab bench --install --bin-dir bin --profile $(PROFILE)
+
+gate: build ## has HEAD become slower than BASE? 0 no, 1 yes, 3 cannot tell
+	bin/blitzlab gate --baseline $(BASE) --candidate $(HEAD)
+
+report: build ## results/ -> COMPARISON.md and the HTML page
+	bin/blitzlab report
+
+lint: ## golangci-lint with .golangci.yml
+	$(GO) run $(LINT) run ./...
+
+fmt: ## format all Go files
+	gofmt -w $$(git ls-files --cached --others --exclude-standard '*.go')
+
+docs: ## write docs/CONFIG.md, docs/config.schema.json and docs/METRICS.md from the sources
+	$(GO) generate ./proxy/config
+	$(GO) test -run 'TestMetricsPageIsCurrent' -count=1 ./proxy/telemetry -update
+
+fuzz: ## every fuzz target for FUZZTIME
+	@set -e; grep -rlE --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \
+		for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]*' "$$dir"/*_test.go | cut -c6- | sort -u); do \
+			echo "$$dir $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) "$$dir"; \
+		done; \
+	done
+
+bench-ring: ## benchmark our ring beside giouring's
+	cd test/giouring && $(GO) test $(RING) -run '^$$' -bench . -benchmem ./...
+
+cover: ## test coverage, per function and in total
+	@mkdir -p bin
+	$(GO) test -coverprofile bin/cover.out -timeout $(TESTTIMEOUT) ./...
+	$(GO) tool cover -func bin/cover.out
+
+cross: ## compile blitzload and blitzlab for macOS and Windows
+	@set -e; for os in darwin windows; do \
+		for p in blitzload blitzlab; do \
+			echo "GOOS=$$os go build ./cmd/$$p"; GOOS=$$os $(BUILD) -o /dev/null ./cmd/$$p; \
+		done; \
+	done
+
+deps: ## install what the tests need, if it is missing and may be installed
+	@.ci/deps
+
+clean: ## remove what was built
+	rm -rf bin
