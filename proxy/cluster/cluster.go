@@ -25,4 +25,16 @@ type Cluster struct {
 	// Retries is how often a request that died before any response byte is tried again on a fresh connection,
 	// beyond the one free retry of a stale pooled connection.
 	Retries int
+	// ProxyProtocol is the header that tells endpoints the client's address; with one, connections are not shared.
+	ProxyProtocol ProxyProtocol
 }
+
+// ProxyProtocol is a version of the PROXY protocol header, as the configuration spells it.
+type ProxyProtocol string
+
+// Versions of the PROXY protocol (https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt).
+const (
+	ProxyOff ProxyProtocol = "off"
+	ProxyV1  ProxyProtocol = "v1"
+	ProxyV2  ProxyProtocol = "v2"
+)

@@ -31,6 +31,9 @@ type Workers struct {
 	Engine string `yaml:"engine" enum:"auto,uring,epoll" later:"net"`
 	// How long a worker spins for new events before it sleeps in the kernel. Lowers latency at the price of CPU; 20us to 30us is plenty.
 	BusyPoll Duration `yaml:"busy_poll" min:"0s" max:"10ms"`
+	// Memory for data in flight, all workers together. When seven eighths are in use, new requests get 503 with Retry-After until there is
+	// room again; nothing is allocated before it is needed.
+	Buffers Size `yaml:"buffers" min:"16MiB" max:"1TiB"`
 }
 
 // Admin is the listener for operators.
@@ -58,6 +61,14 @@ type Listener struct {
 	MaxRequests int `yaml:"max_requests" min:"0" max:"1000000000"`
 	// Open connections of one worker; 0 is no limit. Further ones wait in the backlog.
 	MaxConnections int `yaml:"max_connections" min:"0" max:"10000000"`
+	// Open connections of one worker from one client address; 0 is no limit. Further ones are closed at once. Behind a proxy that does not
+	// speak the PROXY protocol, all clients have one address.
+	MaxConnectionsPerSource int `yaml:"max_connections_per_source" min:"0" max:"10000000"`
+	// How old a connection may get: after that it is closed with its current response. 0 is no limit.
+	MaxAge Duration `yaml:"max_age" min:"0s" max:"8760h"`
+	// `true`: every connection begins with a PROXY protocol header, version 1 or 2, which names the client's address. Only where nobody else can
+	// connect: the header is believed. A connection without one is closed.
+	ProxyProtocol bool `yaml:"proxy_protocol"`
 	// Keep X-Forwarded-For, -Proto and -Host of the client and append to them. Only where every client is a trusted proxy:
 	// otherwise anybody can pretend to be another address.
 	TrustForwarded bool `yaml:"trust_forwarded"`
@@ -70,7 +81,7 @@ type Listener struct {
 // Limits bounds what a client may send.
 type Limits struct {
 	// Whole head of a request: request line and fields (431).
-	HeadSize Size `yaml:"head_size" min:"1KiB" max:"1MiB"`
+	HeadSize Size `yaml:"head_size" min:"1KiB" max:"256KiB"`
 	// Request line (414).
 	RequestLine Size `yaml:"request_line" min:"256B" max:"1MiB"`
 	// Header fields, and separately trailer fields (431).
@@ -87,6 +98,9 @@ type ListenerTimeouts struct {
 	Idle Duration `yaml:"idle" min:"1ms" max:"24h"`
 	// A pause in a request body, or a client that does not read its response (408, or the connection is closed).
 	BodyIdle Duration `yaml:"body_idle" min:"1ms" max:"24h"`
+	// Bytes per second that a request body (408), or a client that reads its response slowly, has to keep up on average after the first
+	// five seconds; 0 is no limit.
+	MinRate Size `yaml:"min_rate" min:"0B" max:"1GiB"`
 }
 
 // Cluster is a named set of endpoints that serve the same thing.
@@ -110,6 +124,9 @@ type Cluster struct {
 	// Further attempts for a request that failed before any byte of a response, on top of the free one that a kept connection gets when it
 	// turns out to be closed.
 	Retries int `yaml:"retries" min:"0" max:"10"`
+	// Tell endpoints the client's address by a PROXY protocol header of this version at the start of every connection. A connection
+	// then belongs to one client connection and is not shared: it serves one request.
+	ProxyProtocol string `yaml:"proxy_protocol" enum:"off,v1,v2"`
 }
 
 // Endpoint is one address of a cluster.
@@ -149,6 +166,9 @@ type Route struct {
 	MaxBody Size `yaml:"max_body" min:"0B" max:"1024TiB"`
 	// Let protocol upgrades (WebSocket) through. Otherwise Upgrade is removed and the request forwarded as a plain one.
 	AllowUpgrade bool `yaml:"allow_upgrade"`
+	// Receive up to this much of a request body before an endpoint is asked, so that a slow client does not occupy one. A longer body is
+	// streamed from there on; 0 streams from the first byte.
+	BufferRequest Size `yaml:"buffer_request" min:"0B" max:"256KiB"`
 	// Timeouts in place of the cluster's.
 	Timeouts RouteTimeouts `yaml:"timeouts"`
 }

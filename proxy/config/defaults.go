@@ -28,6 +28,7 @@ func SetDefaults(p any) {
 	switch p := p.(type) {
 	case *Config:
 		p.Workers.Engine = "auto"
+		p.Workers.Buffers = 1 << 30
 		p.AccessLog.Format = "json"
 		p.DrainTimeout = Duration(25 * time.Second)
 	case *Listener:
@@ -38,6 +39,7 @@ func SetDefaults(p any) {
 			Header:   Duration(10 * time.Second),
 			Idle:     Duration(75 * time.Second),
 			BodyIdle: Duration(30 * time.Second),
+			MinRate:  100,
 		}
 		p.ServerName = "blitz"
 		p.Backlog = 4096
@@ -53,6 +55,7 @@ func SetDefaults(p any) {
 		p.MaxIdle = 256
 		p.MaxPending = 1024
 		p.Retries = 1
+		p.ProxyProtocol = "off"
 	case *Endpoint:
 		p.Weight = 1
 	case *Match:

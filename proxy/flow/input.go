@@ -25,9 +25,9 @@ func (in *Input) Add(pool *Pool, p []byte, max int) bool {
 		var buf []byte
 		switch {
 		case need <= pool.smallSize:
-			buf, in.pooled = pool.Small.Get(), true
+			buf, in.pooled = pool.SmallBuffer(), true
 		case need <= pool.largeSize:
-			buf, in.pooled = pool.Large.Get(), true
+			buf, in.pooled = pool.LargeBuffer(), true
 		default:
 			buf, in.pooled = make([]byte, need+need/2), false
 		}

@@ -11,20 +11,39 @@ const (
 
 // Pool is where a worker's queues get their memory: two size classes and free segments.
 type Pool struct {
-	// Small serves heads and small bodies, Large moves bodies and takes heads that do not fit Small.
-	Small, Large *loop.Slab
-	smallSize    int
-	largeSize    int
-	free         *seg
+	// small serves heads and small bodies, large moves bodies and takes heads that do not fit small.
+	small, large         *loop.Slab
+	smallSize, largeSize int
+	budget               int64
+	free                 *seg
 }
 
-// NewPool makes a pool over two slabs of the given buffer sizes; maxBytes bounds each.
-func NewPool(smallSize, largeSize, maxBytes int) *Pool {
-	return &Pool{
-		Small: loop.NewSlab(smallSize, maxBytes), Large: loop.NewSlab(largeSize, maxBytes),
-		smallSize: smallSize, largeSize: largeSize,
-	}
+// NewPool makes a pool over two slabs of the given buffer sizes, which together hand out at most budget bytes.
+func NewPool(smallSize, largeSize, budget int) *Pool {
+	p := &Pool{small: loop.NewSlab(smallSize, budget), large: loop.NewSlab(largeSize, budget), budget: int64(budget)}
+	p.smallSize, p.largeSize = p.small.Size(), p.large.Size()
+	return p
 }
+
+// SmallBuffer returns a small buffer, LargeBuffer a large one; nil when the budget is used up.
+func (p *Pool) SmallBuffer() []byte { return p.get(p.small, p.smallSize) }
+
+// LargeBuffer returns a large buffer, nil when the budget is used up.
+func (p *Pool) LargeBuffer() []byte { return p.get(p.large, p.largeSize) }
+
+func (p *Pool) get(s *loop.Slab, size int) []byte {
+	if p.InUse()+int64(size) > p.budget {
+		return nil
+	}
+	return s.Get()
+}
+
+// Pressed tells that most of the budget is used: new work should be refused, so that what is under way can end. An eighth is
+// left for that.
+func (p *Pool) Pressed() bool { return p.InUse() > p.budget-p.budget/8 }
+
+// Trim gives memory that was not needed since the last call back to the system, and returns the number of bytes.
+func (p *Pool) Trim() int64 { return p.small.Trim() + p.large.Trim() }
 
 // LargeSize is the size of a large buffer: the most that one Reserve can ask for.
 func (p *Pool) LargeSize() int { return p.largeSize }
@@ -32,14 +51,14 @@ func (p *Pool) LargeSize() int { return p.largeSize }
 // Put returns a buffer to the slab it came from.
 func (p *Pool) Put(buf []byte) {
 	if cap(buf) == p.largeSize {
-		p.Large.Put(buf[:p.largeSize])
+		p.large.Put(buf[:p.largeSize])
 	} else {
-		p.Small.Put(buf[:p.smallSize])
+		p.small.Put(buf[:p.smallSize])
 	}
 }
 
 // InUse is the number of bytes handed out.
-func (p *Pool) InUse() int64 { return p.Small.InUse() + p.Large.InUse() }
+func (p *Pool) InUse() int64 { return p.small.InUse() + p.large.InUse() }
 
 type seg struct {
 	buf  []byte // whole slab buffer
@@ -92,9 +111,9 @@ func (q *Queue) Reserve(n int) []byte {
 	var buf []byte
 	switch {
 	case n <= q.Pool.smallSize:
-		buf = q.Pool.Small.Get()
+		buf = q.Pool.SmallBuffer()
 	case n <= q.Pool.largeSize:
-		buf = q.Pool.Large.Get()
+		buf = q.Pool.LargeBuffer()
 	}
 	if buf == nil {
 		return nil
@@ -131,11 +150,12 @@ func (q *Queue) Append(p []byte) bool {
 		p = p[n:]
 	}
 	for len(p) > 0 {
-		slab := q.Pool.Small
+		var buf []byte
 		if len(p) > q.Pool.smallSize {
-			slab = q.Pool.Large
+			buf = q.Pool.LargeBuffer()
+		} else {
+			buf = q.Pool.SmallBuffer()
 		}
-		buf := slab.Get()
 		if buf == nil {
 			return false
 		}

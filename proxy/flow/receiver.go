@@ -60,7 +60,7 @@ func (r *Receiver) apply(l loop.Loop, id loop.ID, p *Pool) {
 			r.is = recvMulti
 			l.StartRecv(id)
 		case recvInto:
-			buf := p.Large.Get()
+			buf := p.LargeBuffer()
 			if buf == nil { // out of budget: the loop's own buffers still work
 				r.is = recvMulti
 				l.StartRecv(id)

@@ -82,7 +82,7 @@ func workers(w *config.Workers) Workers {
 			count = len(w.CPUs)
 		}
 	}
-	return Workers{Count: count, CPUs: w.CPUs[:min(count, len(w.CPUs))], Engine: w.Engine, BusyPoll: time.Duration(w.BusyPoll)}
+	return Workers{Count: count, CPUs: w.CPUs[:min(count, len(w.CPUs))], Engine: w.Engine, BusyPoll: time.Duration(w.BusyPoll), Buffers: int64(w.Buffers)}
 }
 
 func listener(l *config.Listener) (Listener, error) {
@@ -98,6 +98,7 @@ func listener(l *config.Listener) (Listener, error) {
 		Name: l.Name, Address: a, Backlog: l.Backlog, Limits: limits,
 		HeaderTimeout: time.Duration(l.Timeouts.Header), IdleTimeout: time.Duration(l.Timeouts.Idle), BodyIdleTimeout: time.Duration(l.Timeouts.BodyIdle),
 		MaxBody: int64(l.Limits.BodySize), MaxRequests: l.MaxRequests, MaxConnections: l.MaxConnections,
+		MaxPerSource: l.MaxConnectionsPerSource, MaxAge: time.Duration(l.MaxAge), MinRate: int64(l.Timeouts.MinRate), ProxyProtocol: l.ProxyProtocol,
 		TrustForwarded: l.TrustForwarded, ServerName: l.ServerName,
 	}, nil
 }
@@ -129,6 +130,7 @@ func clusters(list []config.Cluster, r Resolver) ([]*cluster.Cluster, error) {
 			ConnectTimeout: time.Duration(c.Timeouts.Connect), FirstByteTimeout: time.Duration(c.Timeouts.FirstByte),
 			IdleTimeout: time.Duration(c.Timeouts.Idle), KeepAlive: time.Duration(c.Timeouts.KeepAlive),
 			MaxIdle: c.MaxIdle, MaxConnections: c.MaxConnections, MaxPending: c.MaxPending, Retries: c.Retries,
+			ProxyProtocol: cluster.ProxyProtocol(c.ProxyProtocol),
 		}
 		for j, e := range c.Endpoints {
 			ep := &endpoint.Endpoint{Name: e.Address, Weight: uint32(e.Weight), Index: j}
@@ -216,7 +218,7 @@ func (s *Snapshot) routes(c *config.Config) error {
 		r := &c.Routes[i]
 		s.Rules[i] = route.Rule{ID: route.ID(i), Host: r.Match.Host, Path: r.Match.Path, Methods: r.Match.Methods}
 		a := Action{
-			Name: r.Name, ClusterIndex: -1, Echo: r.Echo, MaxBody: int64(r.MaxBody), AllowUpgrade: r.AllowUpgrade,
+			Name: r.Name, ClusterIndex: -1, Echo: r.Echo, MaxBody: int64(r.MaxBody), AllowUpgrade: r.AllowUpgrade, BufferRequest: int(r.BufferRequest),
 			FirstByteTimeout: time.Duration(r.Timeouts.FirstByte), IdleTimeout: time.Duration(r.Timeouts.Idle),
 		}
 		if r.Respond != nil {

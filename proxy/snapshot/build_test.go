@@ -33,13 +33,16 @@ func buildText(t *testing.T, text string) *Snapshot {
 }
 
 const full = `
-workers: {count: 2, cpus: 1-3, engine: epoll, busy_poll: 20us}
+workers: {count: 2, cpus: 1-3, engine: epoll, busy_poll: 20us, buffers: 64MiB}
 admin: {address: 127.0.0.1:9901}
 listeners:
   - name: edge
     address: :8080
     limits: {head_size: 16KiB, request_line: 4KiB, header_count: 50, body_size: 1MB}
-    timeouts: {header: 1s, idle: 2s, body_idle: 3s}
+    timeouts: {header: 1s, idle: 2s, body_idle: 3s, min_rate: 200B}
+    max_connections_per_source: 5
+    max_age: 1h
+    proxy_protocol: true
     max_requests: 10
     max_connections: 20
     trust_forwarded: true
@@ -63,6 +66,7 @@ routes:
     cluster: api
     max_body: 2MB
     allow_upgrade: true
+    buffer_request: 64KiB
     timeouts: {first_byte: 1m, idle: 2m}
   - match: {path: /hello}
     respond: {body: "hello\n"}
@@ -76,7 +80,7 @@ func TestBuild(t *testing.T) {
 	s, err := Build(parse(t, full), 7)
 	require.NoError(t, err)
 	require.Equal(t, uint64(7), s.Generation)
-	require.Equal(t, Workers{Count: 2, CPUs: []int{1, 2}, Engine: "epoll", BusyPoll: 20 * time.Microsecond}, s.Workers)
+	require.Equal(t, Workers{Count: 2, CPUs: []int{1, 2}, Engine: "epoll", BusyPoll: 20 * time.Microsecond, Buffers: 64 << 20}, s.Workers)
 	require.Equal(t, AccessLog{Path: "stdout", Format: "text"}, s.AccessLog)
 	require.Equal(t, time.Second, s.DrainTimeout)
 	require.Equal(t, &loop.Addr{TCP: netip.MustParseAddrPort("127.0.0.1:9901")}, s.Admin)
@@ -86,7 +90,8 @@ func TestBuild(t *testing.T) {
 	require.Equal(t, Listener{
 		Name: "edge", Address: loop.Addr{TCP: netip.MustParseAddrPort("0.0.0.0:8080")}, Backlog: 128, Limits: limits,
 		HeaderTimeout: time.Second, IdleTimeout: 2 * time.Second, BodyIdleTimeout: 3 * time.Second,
-		MaxBody: 1_000_000, MaxRequests: 10, MaxConnections: 20, TrustForwarded: true, ServerName: "edge-1",
+		MaxBody: 1_000_000, MaxRequests: 10, MaxConnections: 20, MaxPerSource: 5, MaxAge: time.Hour, MinRate: 200, ProxyProtocol: true,
+		TrustForwarded: true, ServerName: "edge-1",
 	}, s.Listeners[0])
 	require.Equal(t, loop.Addr{TCP: netip.MustParseAddrPort("[::1]:0")}, s.Listeners[1].Address)
 	require.Equal(t, loop.Addr{Unix: "/run/blitz.sock"}, s.Listeners[2].Address)
@@ -106,7 +111,7 @@ func TestBuild(t *testing.T) {
 	require.True(t, api.Endpoints[0].Healthy())
 
 	require.Equal(t, Action{
-		Name: "v1", Cluster: api, ClusterIndex: 1, MaxBody: 2_000_000, AllowUpgrade: true,
+		Name: "v1", Cluster: api, ClusterIndex: 1, MaxBody: 2_000_000, AllowUpgrade: true, BufferRequest: 65536,
 		FirstByteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 	}, s.Actions[0])
 	require.Equal(t, "/hello", s.Actions[1].Name)
@@ -147,7 +152,7 @@ func TestDefaults(t *testing.T) {
 func TestWorkersOnGivenCPUs(t *testing.T) {
 	const rest = "\nlisteners: [{address: ':8080'}]\nroutes: [{echo: true}]\n"
 	require.Equal(t, 3, buildText(t, "workers: {cpus: 0-2}"+rest).Workers.Count)
-	require.Equal(t, Workers{Count: 5, CPUs: nil, Engine: "auto"}, buildText(t, "workers: {count: 5}"+rest).Workers)
+	require.Equal(t, Workers{Count: 5, CPUs: nil, Engine: "auto", Buffers: 1 << 30}, buildText(t, "workers: {count: 5}"+rest).Workers)
 }
 
 func TestRespondHead(t *testing.T) {

@@ -43,6 +43,8 @@ type Action struct {
 	MaxBody int64
 	// AllowUpgrade lets Upgrade and CONNECT through.
 	AllowUpgrade bool
+	// BufferRequest is how much of the body is received before an endpoint is asked, in bytes.
+	BufferRequest int
 	// Timeouts of the route; 0 means the cluster's.
 	FirstByteTimeout, IdleTimeout time.Duration
 }
@@ -77,6 +79,14 @@ type Listener struct {
 	MaxBody int64
 	// MaxRequests per connection, 0: no limit. MaxConnections per worker, 0: no limit.
 	MaxRequests, MaxConnections int
+	// MaxPerSource is how many connections one worker takes from one client address, 0: no limit.
+	MaxPerSource int
+	// MaxAge of a connection, 0: no limit.
+	MaxAge time.Duration
+	// MinRate in bytes per second that a client has to keep up, 0: none.
+	MinRate int64
+	// ProxyProtocol: connections begin with a PROXY protocol header.
+	ProxyProtocol bool
 	// TrustForwarded keeps X-Forwarded-* of the client and appends to it; otherwise they are replaced.
 	TrustForwarded bool
 	// ServerName is the Server field of local replies and the pseudonym in Via; "" sends neither.
@@ -93,6 +103,8 @@ type Workers struct {
 	Engine string
 	// BusyPoll is how long to spin before sleeping, 0: not at all.
 	BusyPoll time.Duration
+	// Buffers is the memory for data in flight in bytes, all workers together.
+	Buffers int64
 }
 
 // AccessLog of the data plane.
