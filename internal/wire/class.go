@@ -1,6 +1,7 @@
 package wire
 
-// Classes of bytes, one bit each, so that one table look-up answers any of these questions. Codecs of all versions share it.
+// Classes of bytes, one bit each, so that one table look-up answers any of these questions. Codecs of all versions
+// share it.
 const (
 	// ClassToken: RFC 9110 section 5.6.2, names of fields and methods.
 	ClassToken uint8 = 1 << iota
@@ -8,7 +9,8 @@ const (
 	ClassValue
 	// ClassTarget: what a request target may hold: visible ASCII without '#', as a fragment is never sent.
 	ClassTarget
-	// ClassPlain: what a path may hold that needs no look at its neighbours: ClassTarget without '%', '/', '?' and '\'.
+	// ClassPlain: what a path may hold that needs no look at its neighbours: ClassTarget without '%', '/', '?' and
+	// '\'.
 	ClassPlain
 	// ClassUnreserved: RFC 3986 section 2.3, never in need of percent-encoding.
 	ClassUnreserved

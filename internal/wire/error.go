@@ -1,7 +1,7 @@
 package wire
 
-// Error says why a message was refused. All values are package-level variables, so refusing costs no allocation and errors
-// can be compared by pointer.
+// Error says why a message was refused. All values are package-level variables, so refusing costs no allocation and
+// errors can be compared by pointer.
 type Error struct {
 	// Status to answer with: 4xx or 5xx for a request, 502 for a response of an upstream.
 	Status int
@@ -13,8 +13,8 @@ type Error struct {
 	upstream *Error
 }
 
-// NewError declares an error with the status for a bad request, together with its twin for a bad response. It is meant for package-level
-// variables of codecs.
+// NewError declares an error with the status for a bad request, together with its twin for a bad response. It is
+// meant for package-level variables of codecs.
 func NewError(status int, code, detail string) *Error {
 	return &Error{
 		Status: status, Code: code, Detail: detail,
@@ -25,7 +25,8 @@ func NewError(status int, code, detail string) *Error {
 // Error implements error.
 func (e *Error) Error() string { return e.Code + ": " + e.Detail }
 
-// Upstream returns the same fault found in a response: code and detail stay, the status is 502. It returns nil for nil.
+// Upstream returns the same fault found in a response: code and detail stay, the status is 502. It returns nil for
+// nil.
 func (e *Error) Upstream() *Error {
 	if e == nil || e.upstream == nil {
 		return e

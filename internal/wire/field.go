@@ -2,8 +2,8 @@ package wire
 
 import "encoding/binary"
 
-// FieldID is a well-known field name, or FieldOther. A field is well known when Blitz or the protocol gives it a meaning;
-// all others are carried through without being looked at.
+// FieldID is a well-known field name, or FieldOther. A field is well known when Blitz or the protocol gives it a
+// meaning; all others are carried through without being looked at.
 type FieldID uint8
 
 // The well-known field names.
@@ -78,8 +78,8 @@ type fieldTraits uint8
 const (
 	// hopByHop: about this connection only (RFC 9110 section 7.6.1), never forwarded.
 	hopByHop fieldTraits = 1 << iota
-	// trailerOK: may stand in a trailer section. All other well-known names frame, route, authenticate or
-	// describe the content, which a trailer must not do (RFC 9110 section 6.5.1).
+	// trailerOK: may stand in a trailer section. All other well-known names frame, route, authenticate or describe
+	// the content, which a trailer must not do (RFC 9110 section 6.5.1).
 	trailerOK
 )
 
@@ -170,13 +170,15 @@ func (id FieldID) TrailerAllowed() bool {
 	return id < fieldCount && fieldTable[id].traits&trailerOK != 0
 }
 
-// Nominable tells whether a Connection option of this name makes the field hop-by-hop. It does so only for names that are not
-// well known: a sender must not nominate fields meant for all recipients (RFC 9110 section 7.6.1), and a client that
-// nominates Authorization or X-Forwarded-For wants to strip what others rely on. Such an option has no effect.
+// Nominable tells whether a Connection option of this name makes the field hop-by-hop. It does so only for names that
+// are not well known: a sender must not nominate fields meant for all recipients (RFC 9110 section 7.6.1), and a
+// client that nominates Authorization or X-Forwarded-For wants to strip what others rely on. Such an option has no
+// effect.
 func (id FieldID) Nominable() bool { return id == FieldOther || id.HopByHop() }
 
-// The well-known names are found through a hash of their last four bytes, first byte and length, which is perfect: every name has a slot
-// of its own (a test asserts it). What the slot holds is then compared, folding case eight bytes at a time.
+// The well-known names are found through a hash of their last four bytes, first byte and length, which is perfect:
+// every name has a slot of its own (a test asserts it). What the slot holds is then compared, folding case eight
+// bytes at a time.
 const (
 	hashBits = 9
 	// hashMultiplier was found by trying random odd numbers until no two names met.
@@ -266,7 +268,8 @@ func lookupShort(name []byte) FieldID {
 	return FieldOther
 }
 
-// fold64 sets bit 5 where bit 6 is set: letters become lower case, and no other byte becomes a letter, digit or hyphen.
+// fold64 sets bit 5 where bit 6 is set: letters become lower case, and no other byte becomes a letter, digit or
+// hyphen.
 func fold64(x uint64) uint64 { return x | (x&0x4040404040404040)>>1 }
 
 func fold32(x uint32) uint32 { return x | (x&0x40404040)>>1 }

@@ -1,13 +1,14 @@
 package wire
 
-// Field is one header or trailer field. Name and Value are slices of the input buffer: they are valid as long
-// as the caller keeps that buffer unchanged.
+// Field is one header or trailer field. Name and Value are slices of the input buffer: they are valid as long as the
+// caller keeps that buffer unchanged.
 type Field struct {
 	Name, Value []byte
 	// ID is the well-known name, or FieldOther.
 	ID FieldID
-	// Hop marks a field that a proxy never forwards: the hop-by-hop ones (RFC 9110 section 7.6.1), fixed or nominated by
-	// Connection, and those that the codec found unsafe to forward (see Limits.AllowUnderscore, FieldID.TrailerAllowed).
+	// Hop marks a field that a proxy never forwards: the hop-by-hop ones (RFC 9110 section 7.6.1), fixed or nominated
+	// by Connection, and those that the codec found unsafe to forward (see Limits.AllowUnderscore,
+	// FieldID.TrailerAllowed).
 	Hop bool
 }
 
@@ -48,14 +49,14 @@ type Request struct {
 	Target []byte
 	// Scheme of the target in absolute form, as received; otherwise nil.
 	Scheme []byte
-	// Authority is the host and port this request is for: from the target in absolute and authority form,
-	// otherwise from Host. Empty only for HTTP/1.0 without Host.
+	// Authority is the host and port this request is for: from the target in absolute and authority form, otherwise
+	// from Host. Empty only for HTTP/1.0 without Host.
 	Authority []byte
 	// Host is Authority without the port.
 	Host []byte
-	// Path is the path of the target as received ("/" when it is empty, "*" in asterisk form and for OPTIONS with an absolute form
-	// that has neither path nor query, nil in authority form); Query is what follows the first '?', without it; HasQuery tells "/?"
-	// from "/".
+	// Path is the path of the target as received ("/" when it is empty, "*" in asterisk form and for OPTIONS with an
+	// absolute form that has neither path nor query, nil in authority form); Query is what follows the first '?',
+	// without it; HasQuery tells "/?" from "/".
 	Path, Query []byte
 	HasQuery    bool
 	// Expect100 is true for "Expect: 100-continue" in an HTTP/1.1 request.
@@ -80,7 +81,8 @@ const (
 	FormAsterisk  // OPTIONS *
 )
 
-// Get returns the value of the first field with this well-known name, nil when there is none. An empty value is not nil.
+// Get returns the value of the first field with this well-known name, nil when there is none. An empty value is not
+// nil.
 func (h *Head) Get(id FieldID) []byte {
 	for i := range h.Fields {
 		if h.Fields[i].ID == id {

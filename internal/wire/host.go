@@ -1,9 +1,10 @@
 package wire
 
-// SplitAuthority checks a host with an optional port (RFC 3986 section 3.2, RFC 9110 section 4.2) and returns host and port; an
-// IPv6 address keeps its brackets. It is stricter than the grammar where strictness costs no honest client: no userinfo, no
-// percent-encoding or sub-delims in a name (letters, digits, '-', '.', '_' and '~' remain), no empty label but after a final dot, no zone and
-// no IPvFuture in brackets, and after a ':' there must be a port of 1 to 65535.
+// SplitAuthority checks a host with an optional port (RFC 3986 section 3.2, RFC 9110 section 4.2) and returns host
+// and port; an IPv6 address keeps its brackets. It is stricter than the grammar where strictness costs no honest
+// client: no userinfo, no percent-encoding or sub-delims in a name (letters, digits, '-', '.', '_' and '~' remain),
+// no empty label but after a final dot, no zone and no IPvFuture in brackets, and after a ':' there must be a port of
+// 1 to 65535.
 func SplitAuthority(a []byte) (host, port []byte, ok bool) {
 	i := 0
 	if len(a) > 0 && a[0] == '[' {
@@ -48,8 +49,8 @@ func SplitAuthority(a []byte) (host, port []byte, ok bool) {
 	return host, port, true
 }
 
-// validIPv6 checks the text between the brackets: eight groups of up to four hexadecimal digits, the last two of which may be an
-// IPv4 address, and at most one "::" that stands for one or more groups.
+// validIPv6 checks the text between the brackets: eight groups of up to four hexadecimal digits, the last two of
+// which may be an IPv4 address, and at most one "::" that stands for one or more groups.
 func validIPv6(s []byte) bool {
 	groups, gap := 0, false
 	i := 0

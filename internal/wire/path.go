@@ -30,15 +30,17 @@ var (
 
 // NormalizePath brings the path of a request into the one form that is matched, and forwarded:
 //
-//   - percent-encoded unreserved characters are decoded, all other escapes get upper-case digits (RFC 3986 section 6.2.2);
-//   - runs of slashes become one (unless KeepSlashes), then dot segments are removed (RFC 3986 section 5.2.4), encoded ones too;
-//   - refused with 400: a path above the root, %00, a bad escape, a byte that should have been encoded (space, control, non-ASCII, '#',
-//     '?', '\'), and dot segments that only some servers see ("/a%2f../b", "/..;x/b");
+//   - percent-encoded unreserved characters are decoded, all other escapes get upper-case digits (RFC 3986 section
+//     6.2.2);
+//   - runs of slashes become one (unless KeepSlashes), then dot segments are removed (RFC 3986 section 5.2.4),
+//     encoded ones too;
+//   - refused with 400: a path above the root, %00, a bad escape, a byte that should have been encoded (space,
+//     control, non-ASCII, '#', '?', '\'), and dot segments that only some servers see ("/a%2f../b", "/..;x/b");
 //   - %2F and %5C stay encoded, or are refused with RefuseEncodedSlash.
 //
-// A path already in this form is returned as it is (changed false, no copy); otherwise norm is built in dst[:0], which holds
-// it without allocating when cap(dst) >= len(path). dst is scratch
-// space in any case and must not overlap path. The path of an asterisk-form target, "*", is its own normal form.
+// A path already in this form is returned as it is (changed false, no copy); otherwise norm is built in dst[:0],
+// which holds it without allocating when cap(dst) >= len(path). dst is scratch space in any case and must not overlap
+// path. The path of an asterisk-form target, "*", is its own normal form.
 func NormalizePath(dst, path []byte, opt NormalizeOptions) (norm []byte, changed bool, err *Error) {
 	if len(path) == 0 || path[0] != '/' {
 		if len(path) == 1 && path[0] == '*' {
@@ -63,8 +65,8 @@ func NormalizePath(dst, path []byte, opt NormalizeOptions) (norm []byte, changed
 	return norm, true, nil
 }
 
-// normalPrefix returns how many bytes are certainly in normal form; less than len(path) means
-// that the path has to be rewritten to know.
+// normalPrefix returns how many bytes are certainly in normal form; less than len(path) means that the path has to be
+// rewritten to know.
 func normalPrefix(path []byte, opt NormalizeOptions) (int, *Error) {
 	for i := 0; i < len(path); i++ {
 		c := path[i]
@@ -98,8 +100,8 @@ func normalPrefix(path []byte, opt NormalizeOptions) (int, *Error) {
 
 func upperHex(c byte) bool { return '0' <= c && c <= '9' || 'A' <= c && c <= 'F' }
 
-// rewritePath appends the normal form of path to dst, which is empty. Each segment is appended and then looked at as a whole, when its
-// escapes are decoded.
+// rewritePath appends the normal form of path to dst, which is empty. Each segment is appended and then looked at as
+// a whole, when its escapes are decoded.
 func rewritePath(dst, path []byte, opt NormalizeOptions) ([]byte, *Error) {
 	const upper = "0123456789ABCDEF"
 	dst = append(dst, '/')

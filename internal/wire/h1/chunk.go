@@ -2,8 +2,8 @@ package h1
 
 import "github.com/blitz-gateway/blitz/internal/wire"
 
-// chunkState is where in a chunked body (RFC 9112 section 7.1) the decoder stands. Everything up to the trailer section is
-// decoded byte by byte, so that nothing of it has to be kept by the caller.
+// chunkState is where in a chunked body (RFC 9112 section 7.1) the decoder stands. Everything up to the trailer
+// section is decoded byte by byte, so that nothing of it has to be kept by the caller.
 type chunkState uint8
 
 const (
@@ -98,8 +98,8 @@ func (d *Body) sizeLine(b []byte) (int, *wire.Error) {
 	return len(b), nil
 }
 
-// extension takes one byte of a chunk-size line that is not a digit of the size: extensions (RFC 9112 section 7.1.1) or the CR. White space,
-// which the grammar tolerates as "bad white space", is refused.
+// extension takes one byte of a chunk-size line that is not a digit of the size: extensions (RFC 9112 section 7.1.1)
+// or the CR. White space, which the grammar tolerates as "bad white space", is refused.
 func (d *Body) extension(c, class uint8) *wire.Error {
 	token := class&wire.ClassToken != 0
 	between := false // at a place where an extension, or the line, may end

@@ -61,8 +61,8 @@ func markNominated(fields []wire.Field) {
 	}
 }
 
-// nextOption cuts the first element that is not empty off a comma-separated list, without the white space around it. It returns nil at
-// the end of the list.
+// nextOption cuts the first element that is not empty off a comma-separated list, without the white space around it.
+// It returns nil at the end of the list.
 func nextOption(list []byte) (option, rest []byte) {
 	for i := 0; i < len(list); i++ {
 		if c := list[i]; c == ',' || c == ' ' || c == '\t' {

@@ -13,12 +13,14 @@ import (
 	"github.com/blitz-gateway/blitz/internal/wire"
 )
 
-// The differential tests hold us against net/http: what we accept, it must accept, and read the same fields, framing and payload from it. It may
-// accept more. The exceptions, where it is stricter or reads something else for reasons of its own, are these and no others:
+// The differential tests hold us against net/http: what we accept, it must accept, and read the same fields, framing
+// and payload from it. It may accept more. The exceptions, where it is stricter or reads something else for reasons
+// of its own, are these and no others:
 //
 //   - it knows no empty line before a request line;
 //   - it parses the path as a URL and refuses bad escapes, which here is the work of wire.NormalizePath;
-//   - it refuses a Trailer field that announces a framing field, and hides that field as well as Host, Transfer-Encoding and Connection: close;
+//   - it refuses a Trailer field that announces a framing field, and hides that field as well as Host,
+//     Transfer-Encoding and Connection: close;
 //   - it adds Cache-Control to a Pragma: no-cache;
 //   - it takes the end of the connection for the end of a response to HEAD without a length;
 //   - it does not know that a 2xx answer to CONNECT has no body.

@@ -6,10 +6,11 @@ import (
 	"github.com/blitz-gateway/blitz/internal/wire"
 )
 
-// The encoders append to dst and return it, like append. They check nothing: names, values and targets must come from a parser of this
-// module, from configuration that was validated, or from constants.
+// The encoders append to dst and return it, like append. They check nothing: names, values and targets must come from
+// a parser of this module, from configuration that was validated, or from constants.
 
-// LastChunk ends a chunked body without trailers. With trailers, write its first three bytes, the fields and an empty line.
+// LastChunk ends a chunked body without trailers. With trailers, write its first three bytes, the fields and an empty
+// line.
 const LastChunk = "0\r\n\r\n"
 
 // CRLF ends lines; the empty line ends a head.
@@ -23,8 +24,8 @@ func AppendRequestLine(dst, method, target []byte) []byte {
 	return append(dst, " HTTP/1.1\r\n"...)
 }
 
-// AppendStatusLine appends the status line with the version HTTP/1.1. A nil reason stands for the registered one. A status that does not have
-// three digits is a mistake of the caller and becomes 500.
+// AppendStatusLine appends the status line with the version HTTP/1.1. A nil reason stands for the registered one. A
+// status that does not have three digits is a mistake of the caller and becomes 500.
 func AppendStatusLine(dst []byte, status int, reason []byte) []byte {
 	if uint(status) >= 1000 || status < 100 {
 		status, reason = 500, nil

@@ -2,7 +2,8 @@ package h1
 
 import "github.com/blitz-gateway/blitz/internal/wire"
 
-// What a message can be refused for. ParseRequest returns these; ParseResponse returns their Upstream twins, and Body those of its role.
+// What a message can be refused for. ParseRequest returns these; ParseResponse returns their Upstream twins, and Body
+// those of its role.
 var (
 	// Start line of a request.
 	ErrMethod = wire.NewError(400, "bad_method",

@@ -2,7 +2,8 @@ package h1
 
 import "github.com/blitz-gateway/blitz/internal/wire"
 
-// section is the field section of a head or the trailer section of a chunked body while it is parsed, with what its framing fields said.
+// section is the field section of a head or the trailer section of a chunked body while it is parsed, with what its
+// framing fields said.
 type section struct {
 	request, trailer bool
 	allowUnderscore  bool
@@ -16,8 +17,8 @@ type section struct {
 	expect100  bool
 }
 
-// parse reads field lines from b[i:] up to and including the empty line and appends them to fields. It returns the position
-// behind the section, or 0 when b ends before that. Then everything that b does hold has been checked.
+// parse reads field lines from b[i:] up to and including the empty line and appends them to fields. It returns the
+// position behind the section, or 0 when b ends before that. Then everything that b does hold has been checked.
 func (s *section) parse(b []byte, i int, fields []wire.Field, maxFields int) ([]wire.Field, int, *wire.Error) {
 	for {
 		if i >= len(b) {
@@ -188,8 +189,8 @@ func parseLength(v []byte) (int64, bool) {
 	return n, true
 }
 
-// checkCoding accepts "chunked" and nothing else (RFC 9112 section 6.1). A value that begins with chunked or is not a list of tokens is
-// malformed; any other names a coding that we do not implement.
+// checkCoding accepts "chunked" and nothing else (RFC 9112 section 6.1). A value that begins with chunked or is not a
+// list of tokens is malformed; any other names a coding that we do not implement.
 func checkCoding(v []byte) *wire.Error {
 	if equalLower(v, "chunked") {
 		return nil

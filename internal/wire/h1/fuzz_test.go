@@ -7,7 +7,8 @@ import (
 	"github.com/blitz-gateway/blitz/internal/wire"
 )
 
-// The fuzz targets assert what must hold for any input. Their seeds are the tables of the other tests and testdata/fuzz.
+// The fuzz targets assert what must hold for any input. Their seeds are the tables of the other tests and
+// testdata/fuzz.
 
 func FuzzRequest(f *testing.F) {
 	for _, c := range refusedRequests {
@@ -44,7 +45,8 @@ func FuzzRequest(f *testing.F) {
 		again = appendFields(again, r.Fields)
 		var r2 wire.Request
 		if n, err := ParseRequest(again, &r2, nil); n != len(again) || err != nil {
-			// The encoder writes HTTP/1.1 and a space after each colon; an HTTP/1.0 head may lack a Host, and either may break a limit.
+			// The encoder writes HTTP/1.1 and a space after each colon; an HTTP/1.0 head may lack a Host, and either
+			// may break a limit.
 			if r.Minor == 1 && len(again) < 8<<10 || err == nil {
 				t.Fatalf("%q does not parse again: n %d, error %v", again, n, err)
 			}

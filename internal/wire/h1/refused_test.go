@@ -185,7 +185,8 @@ func TestParseRequestRefuses(t *testing.T) {
 	}
 }
 
-// A refusal must not depend on how the bytes arrive: once a prefix is refused, so is all that begins with it, and no prefix is accepted.
+// A refusal must not depend on how the bytes arrive: once a prefix is refused, so is all that begins with it, and no
+// prefix is accepted.
 func TestParseRequestRefusesEarly(t *testing.T) {
 	for _, c := range refusedRequests {
 		in := []byte(crlf(c.in))

@@ -15,9 +15,10 @@ const (
 	http11 = http10 | '1'<<56
 )
 
-// ParseRequest reads the head of a request from the beginning of b (RFC 9112 sections 2 to 6). It returns the size of the head when it is
-// complete, 0 when more bytes are needed; bad input is refused as soon as it is seen. On success r is overwritten, with slices into b; its field
-// list keeps its capacity. After an error or an incomplete head the content of r means nothing.
+// ParseRequest reads the head of a request from the beginning of b (RFC 9112 sections 2 to 6). It returns the size of
+// the head when it is complete, 0 when more bytes are needed; bad input is refused as soon as it is seen. On success
+// r is overwritten, with slices into b; its field list keeps its capacity. After an error or an incomplete head the
+// content of r means nothing.
 //
 // One empty line before the request line is skipped and counted. lim may be nil for the defaults; see wire.Limits.
 func ParseRequest(b []byte, r *wire.Request, lim *wire.Limits) (int, *wire.Error) {
@@ -71,8 +72,8 @@ func parseRequest(b []byte, r *wire.Request, lim *wire.Limits) (int, *wire.Error
 	return n, nil
 }
 
-// requestLine reads method, target and version (RFC 9112 section 3) from b[i:] and returns the position behind the line, 0 when
-// it is incomplete or refused.
+// requestLine reads method, target and version (RFC 9112 section 3) from b[i:] and returns the position behind the
+// line, 0 when it is incomplete or refused.
 func requestLine(b []byte, i int, r *wire.Request, lim *wire.Limits) (int, *wire.Error) {
 	begin := i
 	for i < len(b) && wire.Class[b[i]]&wire.ClassToken != 0 {
@@ -206,8 +207,8 @@ func finishRequest(r *wire.Request, s *section) *wire.Error {
 func finishConnection(h *wire.Head, s *section) {
 	h.KeepAlive = s.connection.persists(h.Minor)
 	h.Upgrade = nil
-	// RFC 9110 section 7.8: no upgrade in HTTP/1.0. Two fields would be one list, which is nothing we could hand on as one slice; the
-	// recipient may ignore it.
+	// RFC 9110 section 7.8: no upgrade in HTTP/1.0. Two fields would be one list, which is nothing we could hand on
+	// as one slice; the recipient may ignore it.
 	if s.connection.upgrade && s.upgrades == 1 && h.Minor >= 1 {
 		h.Upgrade = s.upgrade
 	}

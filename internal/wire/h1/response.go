@@ -6,9 +6,10 @@ import (
 	"github.com/blitz-gateway/blitz/internal/wire"
 )
 
-// ParseResponse reads the head of a response to a request with the given method from the beginning of b (RFC 9112 sections 4 to 6). It returns the
-// size of the head, or 0 when more bytes are needed. Interim responses (1xx) are returned as responses without a body; so is a
-// 2xx answer to CONNECT, after which the connection is a tunnel. On success r is overwritten, with slices into b.
+// ParseResponse reads the head of a response to a request with the given method from the beginning of b (RFC 9112
+// sections 4 to 6). It returns the size of the head, or 0 when more bytes are needed. Interim responses (1xx) are
+// returned as responses without a body; so is a 2xx answer to CONNECT, after which the connection is a tunnel. On
+// success r is overwritten, with slices into b.
 func ParseResponse(b []byte, r *wire.Response, reqMethod wire.Method, lim *wire.Limits) (int, *wire.Error) {
 	lim = effective(lim)
 	whole := len(b)
@@ -39,8 +40,8 @@ func parseResponse(b []byte, r *wire.Response, reqMethod wire.Method, lim *wire.
 	return n, nil
 }
 
-// statusLine reads version, status and reason. The space before an empty reason may be missing: RFC 9112 section 4 demands it, many
-// servers leave it out, and nothing can be mistaken by it.
+// statusLine reads version, status and reason. The space before an empty reason may be missing: RFC 9112 section 4
+// demands it, many servers leave it out, and nothing can be mistaken by it.
 func statusLine(b []byte, r *wire.Response) (int, *wire.Error) {
 	const fixed = len("HTTP/1.1 200")
 	if len(b) <= fixed {
@@ -119,8 +120,9 @@ func finishResponse(r *wire.Response, reqMethod wire.Method, s *section) *wire.E
 	finishConnection(&r.Head, s)
 	switch {
 	case r.Status < 200 || r.Status == 204:
-		// RFC 9110 section 8.6 and RFC 9112 section 6.1 forbid both fields. A length of 0 is common and harmless, so it is only
-		// kept from being forwarded; anything else hints at a body that would be taken for the next response.
+		// RFC 9110 section 8.6 and RFC 9112 section 6.1 forbid both fields. A length of 0 is common and harmless, so
+		// it is only kept from being forwarded; anything else hints at a body that would be taken for the next
+		// response.
 		if s.chunked || s.length > 0 {
 			return ErrBodyForbidden
 		}

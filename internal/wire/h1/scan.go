@@ -13,13 +13,15 @@ const (
 	highs = 0x8080808080808080
 )
 
-// valueEnd returns the index of the first byte at or after i that cannot be part of a field value: a control character other than
-// tab. It returns len(b) when there is none.
+// valueEnd returns the index of the first byte at or after i that cannot be part of a field value: a control
+// character other than tab. It returns len(b) when there is none. It looks at eight bytes at a time within a register;
+// AVX2 was measured and gains on long values only, while the call costs more than it saves on the short ones of most
+// heads.
 func valueEnd(b []byte, i int) int {
 	for i+8 <= len(b) {
 		x := binary.LittleEndian.Uint64(b[i:])
-		// The top bit of a byte is set where the byte is below 0x20 or equal to 0x7f (which the exclusive or turns into zero). A borrow may
-		// also set it in bytes above one of these, so that only the lowest mark counts.
+		// The top bit of a byte is set where the byte is below 0x20 or equal to 0x7f (which the exclusive or turns
+		// into zero). A borrow may also set it in bytes above one of these, so that only the lowest mark counts.
 		del := x ^ 0x7f*ones
 		marks := ((x-0x20*ones)&^x | (del-ones)&^del) & highs
 		if marks == 0 {
@@ -46,11 +48,11 @@ func targetEnd(b []byte, i int) int {
 	return i
 }
 
-// HeadEnd returns the index behind the first empty line of b, or -1 when there is none yet. from is the length that b had at the last call, or
-// 0: a client that sends its head byte by byte costs one look at each byte. Call ParseRequest first, which refuses
-// bad beginnings at once; when it reports an incomplete head, call HeadEnd on every new read, and ParseRequest again when it
-// has found an end, or when b has reached Limits.HeadBytes. A line that ends in LF alone counts as an end too, for ParseRequest to
-// refuse.
+// HeadEnd returns the index behind the first empty line of b, or -1 when there is none yet. from is the length that b
+// had at the last call, or 0: a client that sends its head byte by byte costs one look at each byte. Call
+// ParseRequest first, which refuses bad beginnings at once; when it reports an incomplete head, call HeadEnd on every
+// new read, and ParseRequest again when it has found an end, or when b has reached Limits.HeadBytes. A line that ends
+// in LF alone counts as an end too, for ParseRequest to refuse.
 func HeadEnd(b []byte, from int) int {
 	i := max(from-3, 0)
 	for i < len(b) {

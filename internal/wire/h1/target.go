@@ -11,8 +11,8 @@ var (
 	asterisk = []byte("*")
 )
 
-// parseTarget takes the target apart (RFC 9112 section 3.2): form, scheme, authority, path and query. Authority and Host stay empty for
-// the forms that leave them to the Host field.
+// parseTarget takes the target apart (RFC 9112 section 3.2): form, scheme, authority, path and query. Authority and
+// Host stay empty for the forms that leave them to the Host field.
 func parseTarget(r *wire.Request) *wire.Error {
 	r.Scheme, r.Authority, r.Host, r.Query, r.HasQuery = nil, nil, nil, nil, false
 	t := r.Target
@@ -77,8 +77,9 @@ func schemeSize(t []byte) int {
 	return 0
 }
 
-// resolveHost checks the Host field (RFC 9110 section 7.2, RFC 9112 section 3.2) against the target. RFC 9112 section 3.2.2 lets the
-// target win; but behind a proxy that lets the field win we would route elsewhere than it decided, so a conflict is refused.
+// resolveHost checks the Host field (RFC 9110 section 7.2, RFC 9112 section 3.2) against the target. RFC 9112 section
+// 3.2.2 lets the target win; but behind a proxy that lets the field win we would route elsewhere than it decided, so
+// a conflict is refused.
 func resolveHost(r *wire.Request, field []byte) *wire.Error {
 	if field == nil {
 		if r.Minor >= 1 {
