@@ -40,6 +40,8 @@ func (l *Lab) idleSample(ctx context.Context, s Scenario, t Located, sm *result.
 	conns, err := openMany(ctx, run.Plan.Addr(), s.path, n, want)
 	defer func() {
 		for _, c := range conns {
+			// With a reset no port is left in TIME_WAIT: the next sample needs as many again.
+			_ = c.(*net.TCPConn).SetLinger(0)
 			c.Close()
 		}
 	}()
@@ -136,7 +138,7 @@ func openMany(ctx context.Context, addr, path string, n int, want []byte) ([]net
 }
 
 func openOne(ctx context.Context, addr, path string, source net.IP, want []byte) (net.Conn, error) {
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: source}, Timeout: 10 * time.Second}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: source}, Timeout: 10 * time.Second, Control: bindAddressOnly}
 	c, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ type Profile struct {
 
 var profiles = map[string]Profile{
 	// All scenarios over three targets in under five minutes on two cores.
-	"quick": {Name: "quick", Pairs: 6, Warmup: 200 * time.Millisecond, Saturation: 800 * time.Millisecond, Rate: 700 * time.Millisecond, HalfRate: true, IdleRounds: 3, ColdStarts: 20},
+	"quick": {Name: "quick", Pairs: 6, Warmup: 200 * time.Millisecond, Saturation: 700 * time.Millisecond, Rate: 600 * time.Millisecond, HalfRate: true, IdleRounds: 3, ColdStarts: 20},
 	"full":  {Name: "full", Pairs: 12, Warmup: time.Second, Saturation: 5 * time.Second, Rate: 10 * time.Second, HalfRate: true, IdleRounds: 6, ColdStarts: 60},
 }
 

@@ -171,7 +171,10 @@ func errorsOf(m map[int]result.Sample) string {
 
 // times renders b/a with its interval. An interval that includes 1 begins with ~: no difference was shown.
 func times(a, b map[int]result.Sample, f metric, self bool) string {
-	if self {
+	switch {
+	case len(b) == 0:
+		return "–"
+	case self:
 		return "1"
 	}
 	iv, ok := ratio(a, b, f)
@@ -184,6 +187,8 @@ func times(a, b map[int]result.Sample, f metric, self bool) string {
 func formatRatio(iv stat.Interval) string {
 	text := fmt.Sprintf("%.2f [%.2f, %.2f]", iv.Estimate, iv.Lo, iv.Hi)
 	switch {
+	case iv.N == 1:
+		return fmt.Sprintf("%.2f (one pair)", iv.Estimate)
 	case iv.Short:
 		return text + fmt.Sprintf(" (%.0f %% only)", 100*iv.Confidence)
 	case !iv.Excludes(1):
@@ -196,12 +201,18 @@ func count(s stat.Spread) string {
 	if s.N == 0 {
 		return "–"
 	}
+	if s.N == 1 {
+		return group(s.Median)
+	}
 	return fmt.Sprintf("%s [%s, %s]", group(s.Median), group(s.Lo), group(s.Hi))
 }
 
 func fixed(s stat.Spread, digits int) string {
 	if s.N == 0 {
 		return "–"
+	}
+	if s.N == 1 {
+		return fmt.Sprintf("%.*f", digits, s.Median)
 	}
 	return fmt.Sprintf("%.*f [%.*f, %.*f]", digits, s.Median, digits, s.Lo, digits, s.Hi)
 }
