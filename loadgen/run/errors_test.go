@@ -74,6 +74,7 @@ func TestErrorsByKind(t *testing.T) {
 	eachEngine(t, func(t *testing.T, engine string) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
+				t.Parallel()
 				url := base + tt.path
 				if tt.server != nil {
 					url = badServer(t, tt.server)
@@ -81,7 +82,7 @@ func TestErrorsByKind(t *testing.T) {
 				for _, closed := range []bool{false, true} {
 					o := Options{
 						Workload: newWorkload(t, url), Engine: engine, Connections: 2, Closed: closed, ExpectBody: tt.body,
-						Duration: 150 * time.Millisecond, Timeout: 150 * time.Millisecond,
+						Duration: 100 * time.Millisecond, Timeout: 100 * time.Millisecond,
 					}
 					if !closed {
 						o.Rate = 100

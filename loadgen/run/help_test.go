@@ -19,10 +19,15 @@ import (
 	"github.com/blitz-gateway/blitz/loadgen/workload"
 )
 
-// eachEngine runs a test on every engine that runs here. epoll runs everywhere; io_uring may be forbidden to this process.
+// eachEngine runs a test on every engine that runs here, both at once since they mostly wait. epoll runs everywhere; io_uring may be
+// forbidden to this process.
 func eachEngine(t *testing.T, f func(t *testing.T, engine string)) {
-	t.Run("epoll", func(t *testing.T) { f(t, "epoll") })
+	t.Run("epoll", func(t *testing.T) {
+		t.Parallel()
+		f(t, "epoll")
+	})
 	t.Run("uring", func(t *testing.T) {
+		t.Parallel()
 		if _, err := loop.New(loop.Options{Engine: "uring"}); err != nil {
 			t.Skipf("io_uring does not run here: %v", err)
 		}

@@ -88,13 +88,13 @@ const stall = 100 * time.Millisecond
 func TestAStallShowsInEveryRequestThatWasDueDuringIt(t *testing.T) {
 	eachEngine(t, func(t *testing.T, engine string) {
 		s := stalling(t)
-		res := do(t, Options{Workload: newWorkload(t, s.url), Rate: 1000, Connections: 4, Engine: engine, Duration: 1500 * time.Millisecond})
+		res := do(t, Options{Workload: newWorkload(t, s.url), Rate: 1000, Connections: 4, Engine: engine, Duration: time.Second})
 		r := res.Record
 		require.Equal(t, r.Counts.Requests, r.Counts.Completed)
 		corrected, uncorrected := res.Response.CountAbove(int64(stall/2)), res.Service.CountAbove(int64(stall/2))
 		require.GreaterOrEqual(t, corrected, int64(48))
 		require.Less(t, uncorrected*4, corrected, "the service time hides the stall")
-		require.GreaterOrEqual(t, r.Latency.Response.P99, int64(stall/2), "48 of 1499 are more than 1 %%")
+		require.GreaterOrEqual(t, r.Latency.Response.P99, int64(stall/2), "48 of 999 are more than 1 %%")
 		require.GreaterOrEqual(t, r.Cost.MaxBacklog, int64(48))
 
 		// The same server in a closed loop: the generator waits with it.
@@ -107,7 +107,7 @@ func TestAStallShowsInEveryRequestThatWasDueDuringIt(t *testing.T) {
 
 // Another open-loop generator, another implementation of HTTP, the same medians.
 func TestAgreesWithVegeta(t *testing.T) {
-	const rate, length = 150, 2 * time.Second
+	const rate, length = 150, 1200 * time.Millisecond
 	url := newOrigin(t, origin.Options{Engine: "epoll"}) + "/delay/20ms"
 	eachEngine(t, func(t *testing.T, engine string) {
 		ours := do(t, Options{Workload: newWorkload(t, url), Rate: rate, Connections: 20, Engine: engine, Duration: length}).Record
@@ -216,7 +216,7 @@ func TestIntervalLogAddsUp(t *testing.T) {
 		var log bytes.Buffer
 		var seen []Progress
 		res := do(t, Options{
-			Workload: newWorkload(t, s.url), Rate: 200, Threads: 2, Engine: engine, Duration: 2200 * time.Millisecond, IntervalLog: &log,
+			Workload: newWorkload(t, s.url), Rate: 200, Threads: 2, Engine: engine, Duration: 1200 * time.Millisecond, IntervalLog: &log,
 			Progress: func(p Progress) { seen = append(seen, p) },
 		})
 		ivs, err := hdr.ReadLog(bytes.NewReader(log.Bytes()))
@@ -225,7 +225,7 @@ func TestIntervalLogAddsUp(t *testing.T) {
 		for _, iv := range ivs {
 			sum[iv.Tag].Merge(iv.Histogram)
 		}
-		require.GreaterOrEqual(t, len(ivs), 2*3)
+		require.GreaterOrEqual(t, len(ivs), 2*2)
 		require.True(t, sum["response"].Equal(res.Response))
 		require.True(t, sum["service"].Equal(res.Service))
 		require.WithinDuration(t, res.Record.Start, ivs[0].From, 2*time.Millisecond)
@@ -238,7 +238,7 @@ func TestIntervalLogAddsUp(t *testing.T) {
 		}
 		require.Equal(t, 2*res.Record.Counts.Completed, n)
 
-		require.GreaterOrEqual(t, len(seen), 2)
+		require.GreaterOrEqual(t, len(seen), 1)
 		require.Positive(t, seen[0].Rate)
 	})
 }
