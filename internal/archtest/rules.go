@@ -53,18 +53,21 @@ var Rules = []Rule{
 	{Package: "proxy/telemetry", MayNot: []string{ours}, Except: []string{"./proxy/exchange", "./internal/loop"},
 		Why: "everything counts and logs, so telemetry must know nobody"},
 
+	{Package: "proxy/proxyproto", MayNot: []string{ours}, Why: "a codec: bytes in, addresses out"},
+
 	// The path of a request.
 	{Package: "proxy/listener", MayNot: []string{"./proxy"}, Except: []string{"./proxy/telemetry"}, Why: narrow},
-	{Package: "proxy/downstream", MayNot: []string{"./proxy"}, Except: []string{"./proxy/exchange", "./proxy/flow", "./proxy/respond", "./proxy/telemetry"}, Why: narrow},
+	{Package: "proxy/downstream", MayNot: []string{"./proxy"}, Except: []string{"./proxy/exchange", "./proxy/flow", "./proxy/proxyproto", "./proxy/respond", "./proxy/telemetry"}, Why: narrow},
 	{Package: "proxy/respond", MayNot: []string{"./proxy"}, Except: []string{"./proxy/exchange", "./proxy/flow", "./proxy/telemetry"}, Why: narrow},
 	{Package: "proxy/upstream", MayNot: []string{"./proxy"},
-		Except: []string{"./proxy/exchange", "./proxy/flow", "./proxy/cluster", "./proxy/balance", "./proxy/endpoint", "./proxy/telemetry"}, Why: narrow},
+		Except: []string{"./proxy/exchange", "./proxy/flow", "./proxy/proxyproto", "./proxy/cluster", "./proxy/balance", "./proxy/endpoint", "./proxy/telemetry"}, Why: narrow},
 	{Package: "proxy/policy", MayNot: []string{"./proxy/worker", "./proxy/server", "./proxy/admin", "./proxy/snapshot", "./proxy/route", "./proxy/downstream", "./proxy/upstream", "./proxy/listener"},
 		Why: "a policy sees an exchange; who runs it, and for which route, is the snapshot's and the worker's affair"},
 	{Package: "proxy/snapshot", MayNot: []string{"./proxy/worker", "./proxy/server", "./proxy/admin", "./proxy/downstream", "./proxy/upstream", "./proxy/listener"},
 		Why: "a snapshot is data that workers read; it is built without any of them running"},
 	{Package: "proxy/worker", MayNot: []string{"./proxy/server", "./proxy/admin"}, Why: "workers are told what to do; they do not know by whom"},
-	{Package: "proxy/server", MayNot: []string{"./proxy/admin"}, Why: "the admin API drives the server"},
+	{Package: "proxy/admin", MayNot: []string{ours}, Except: []string{"./proxy/telemetry", "./internal/loop"},
+		Why: "the server starts the admin listener and hands it what it may show or do; admin asks nobody else"},
 
 	// No detours around the completion interface in what runs on a worker.
 	{Package: "proxy/exchange", MayNot: []string{"net", "os", "syscall"}, Except: []string{"net/netip"}, Why: hot},
@@ -93,8 +96,10 @@ var Importers = []struct {
 	Only    []string
 	Why     string
 }{
-	{"./proxy/config", []string{"./proxy/config", "./proxy/snapshot", "./cmd/blitz"}, "packages take their own options; only the snapshot builder reads the configuration"},
-	{"./proxy/server", []string{"./cmd/blitz", "./proxy/admin"}, "the top of the gateway"},
+	{"./proxy/config", []string{"./proxy/config", "./proxy/snapshot", "./cmd/blitz", "./test"}, "packages take their own options; only the snapshot builder reads the configuration"},
+	{"./proxy/server", []string{"./cmd/blitz", "./test"}, "the top of the gateway"},
+	{"./proxy/admin", []string{"./proxy/server"}, "the admin listener is started in one place"},
+	{"./test", nil, "tests of whole programs; what others need of them belongs to a package"},
 	{"./proxy/worker", []string{"./proxy/server"}, "workers are started in one place"},
 	{"./cmd", nil, "commands are flags and wiring; nothing to reuse"},
 	{"./internal/archtest", nil, "a test, nothing else"},
@@ -107,7 +112,7 @@ var Siblings = []struct{ Folder, Why string }{
 }
 
 // Folders are the top-level folders that hold packages. A new one is a decision about the map.
-var Folders = []string{"proxy", "loadgen", "harness", "cmd", "internal"}
+var Folders = []string{"proxy", "loadgen", "harness", "cmd", "internal", "test"}
 
 // StartUp lists what the gateway's executable must not contain, directly or not.
 var StartUp = struct {

@@ -13,7 +13,7 @@ import (
 type Counters struct {
 	_ [64]byte // keeps the neighbours in memory off our cache lines
 
-	// Connections from clients: accepted so far and refused by max_connections; open now.
+	// Connections from clients: accepted so far; pauses of accepting because of max_connections; open now.
 	DownstreamConnections, DownstreamRefused uint64
 	DownstreamActive                         int64
 	// AcceptErrors counts pauses of accepting, mostly for want of descriptors.

@@ -56,7 +56,7 @@ var Table = []Metric{
 
 	{Name: "blitz_downstream_connections_total", Kind: KindCounter, Unit: "connections", Help: "Connections accepted from clients.",
 		one: func(c *Counters) float64 { return float64(c.DownstreamConnections) }},
-	{Name: "blitz_downstream_connections_refused_total", Kind: KindCounter, Unit: "connections", Help: "Connections refused because of max_connections.",
+	{Name: "blitz_downstream_limit_pauses_total", Kind: KindCounter, Unit: "pauses", Help: "Times that accepting paused because max_connections was reached; clients wait in the backlog.",
 		one: func(c *Counters) float64 { return float64(c.DownstreamRefused) }},
 	{Name: "blitz_downstream_connections_active", Kind: KindGauge, Unit: "connections", Help: "Connections of clients that are open now.",
 		one: func(c *Counters) float64 { return float64(c.DownstreamActive) }},
