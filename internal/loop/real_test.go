@@ -370,8 +370,14 @@ func TestListenOptions(t *testing.T) {
 		}
 	}
 	for name, get := range map[string]func() (int, error){
-		"O_NONBLOCK": func() (int, error) { f, err := unix.FcntlInt(uintptr(a), unix.F_GETFL, 0); return f & unix.O_NONBLOCK, err },
-		"FD_CLOEXEC": func() (int, error) { f, err := unix.FcntlInt(uintptr(a), unix.F_GETFD, 0); return f & unix.FD_CLOEXEC, err },
+		"O_NONBLOCK": func() (int, error) {
+			f, err := unix.FcntlInt(uintptr(a), unix.F_GETFL, 0)
+			return f & unix.O_NONBLOCK, err
+		},
+		"FD_CLOEXEC": func() (int, error) {
+			f, err := unix.FcntlInt(uintptr(a), unix.F_GETFD, 0)
+			return f & unix.FD_CLOEXEC, err
+		},
 	} {
 		if v, err := get(); err != nil || v == 0 {
 			t.Errorf("%s is not set, %v", name, err)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/blitz-gateway/blitz/internal/loop"
+	"github.com/blitz-gateway/blitz/internal/loop/looptest"
 	"github.com/blitz-gateway/blitz/internal/uring"
 )
 
@@ -63,6 +64,10 @@ func worlds() map[string]func(*testing.T, loop.Options) world {
 			return newReal(t, "uring", o)
 		},
 		"epoll": func(t *testing.T, o loop.Options) world { return newReal(t, "epoll", o) },
+		"fake":  func(t *testing.T, o loop.Options) world { return newFake(t, o, 1, looptest.Faults{}) },
+		"faulty": func(t *testing.T, o loop.Options) world {
+			return newFake(t, o, 2, looptest.AllFaults(50))
+		},
 	}
 }
 
