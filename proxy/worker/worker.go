@@ -134,3 +134,6 @@ func (w *Worker) checkDrained() {
 
 // Open is the number of client connections.
 func (w *Worker) Open() int { return w.down.Len() }
+
+// BufferBytes is the number of bytes of buffers in use: 0 when nothing moves.
+func (w *Worker) BufferBytes() int64 { return w.pool.InUse() }
