@@ -69,10 +69,16 @@ type Conn struct {
 	closing   bool
 	minor     uint8
 
+	started   int64 // loop time of the accept
+	body0     rate  // pace of the request body
+	write0    rate  // pace of the client's reading
+	proxyWait bool  // the PROXY protocol header is still to come
+	counted   bool  // in lst.sources
+
 	client     exchange.Client
 	haveClient bool
 	ip         [40]byte
-	peer       netip.AddrPort
+	localAddr  netip.AddrPort // from the PROXY protocol
 
 	prev, next *Conn
 }
@@ -155,6 +161,12 @@ func (c *Conn) OnSend(n int, err error) {
 	c.env.Count.DownstreamBytesOut += uint64(n)
 	c.out.Sent(n)
 	if c.srcPaused {
+		c.write0.add(n)
+		if c.write0.tooSlow(c.lst.MinRate, c.env.Loop.Now()) {
+			c.env.Count.Failures.Add("client_reads_too_slowly")
+			c.gone(exchange.DownstreamTermination)
+			return
+		}
 		if c.out.Drained() {
 			c.srcPaused = false
 			c.env.Loop.Disarm(&c.timer)
@@ -230,7 +242,7 @@ func (c *Conn) OnTimer(t *loop.Timer) {
 	}
 	switch t.Kind {
 	case waitHead:
-		if c.in.Len() > 0 && c.x == nil {
+		if c.in.Len() > 0 && c.x == nil && !c.proxyWait {
 			c.env.Count.RequestTimeouts++
 			c.refuse(exchange.ErrHeaderTimeout)
 			c.Flush()
@@ -282,6 +294,9 @@ func (c *Conn) OnClose() {
 	c.in.Release(e.Pool)
 	c.out.Clear()
 	e.Count.DownstreamActive--
+	if c.counted {
+		c.lst.forgetSource(c.client.Peer.Addr())
+	}
 	released := c.lst.Released
 	e.forget(c)
 	if released != nil {
@@ -294,13 +309,14 @@ func (c *Conn) OnClose() {
 func (c *Conn) Client() *exchange.Client {
 	if !c.haveClient {
 		c.haveClient = true
-		c.peer = peerAddr(c.env.Loop, c.id)
-		if c.peer.IsValid() {
-			c.client.IP = c.peer.Addr().Unmap().WithZone("").AppendTo(c.ip[:0])
+		if !c.client.Peer.IsValid() { // otherwise the PROXY protocol named it
+			c.client.Peer = c.address(loop.Addresses.PeerAddr)
+		}
+		if c.client.Peer.IsValid() {
+			c.client.IP = c.client.Peer.Addr().Unmap().WithZone("").AppendTo(c.ip[:0])
 		} else {
 			c.client.IP = append(c.ip[:0], "unknown"...)
 		}
-		c.client.Peer = c.peer
 		c.client.Scheme = schemeHTTP
 		c.client.TrustForwarded = c.lst.TrustForwarded
 		c.client.Pseudonym = c.lst.ServerName
@@ -309,10 +325,19 @@ func (c *Conn) Client() *exchange.Client {
 	return &c.client
 }
 
-func peerAddr(l loop.Loop, id loop.ID) netip.AddrPort {
-	if a, ok := l.(loop.Addresses); ok {
-		if peer, err := a.PeerAddr(l.FD(id)); err == nil {
-			return peer
+// LocalAddr implements exchange.Downstream.
+func (c *Conn) LocalAddr() netip.AddrPort {
+	if c.localAddr.IsValid() {
+		return c.localAddr
+	}
+	return c.address(loop.Addresses.LocalAddr)
+}
+
+// address asks the loop for one of the socket's addresses; invalid for a Unix socket.
+func (c *Conn) address(of func(loop.Addresses, int) (netip.AddrPort, error)) netip.AddrPort {
+	if l, ok := c.env.Loop.(loop.Addresses); ok {
+		if a, err := of(l, c.env.Loop.FD(c.id)); err == nil {
+			return a
 		}
 	}
 	return netip.AddrPort{}

@@ -10,6 +10,7 @@
 package downstream
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/blitz-gateway/blitz/internal/loop"
@@ -54,11 +55,20 @@ type Listener struct {
 	MaxBody int64
 	// MaxRequests per connection, 0: no limit.
 	MaxRequests int
+	// MaxPerSource is how many connections one client address may have on this worker, 0: no limit.
+	MaxPerSource int
+	// MaxAge is how old a connection may get, MinRate how many bytes per second a client has to keep up; 0: no limit.
+	MaxAge  time.Duration
+	MinRate int64
+	// ProxyProtocol: connections begin with a PROXY protocol header, which names the client.
+	ProxyProtocol bool
 	// TrustForwarded, ServerName: see snapshot.Listener.
 	TrustForwarded bool
 	ServerName     []byte
 	// Released is called when a connection has ended.
 	Released func()
+
+	sources map[netip.Addr]int // connections by client address, when MaxPerSource is set
 }
 
 // Len is the number of connections.
@@ -92,6 +102,7 @@ func (e *Env) Accept(fd int, l *Listener) {
 		e.freeConn = c.next
 	}
 	c.env, c.lst = e, l
+	c.started = e.Loop.Now()
 	c.prev, c.next = nil, e.live
 	if e.live != nil {
 		e.live.prev = c
@@ -101,6 +112,10 @@ func (e *Env) Accept(fd int, l *Listener) {
 	e.Count.DownstreamConnections++
 	e.Count.DownstreamActive++
 	c.id = e.Loop.Attach(fd, c)
+	c.proxyWait = l.ProxyProtocol
+	if !c.proxyWait && !c.admit() {
+		return
+	}
 	c.recv.Start(e.Loop, c.id, e.Pool)
 	c.arm(waitHead, l.Header)
 }

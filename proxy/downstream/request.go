@@ -16,6 +16,10 @@ func (c *Conn) take(p []byte) {
 		}
 		return
 	}
+	if c.proxyWait {
+		c.proxyHeader(p)
+		return
+	}
 	if c.in.Len() == 0 {
 		rest := c.input(p)
 		if len(rest) > 0 && !c.closing && !c.in.Add(e.Pool, rest, maxAhead) {
@@ -108,7 +112,8 @@ func (c *Conn) begin(r *wire.Request) {
 	c.requests++
 	e.Count.RequestsTotal++
 	e.Count.RequestsActive++
-	c.keepAlive = r.KeepAlive && !e.draining && (c.lst.MaxRequests == 0 || c.requests < c.lst.MaxRequests)
+	c.keepAlive = r.KeepAlive && !e.draining && (c.lst.MaxRequests == 0 || c.requests < c.lst.MaxRequests) &&
+		(c.lst.MaxAge == 0 || x.Start-c.started < int64(c.lst.MaxAge))
 	c.minor = r.Minor
 	c.isHead = r.Method == wire.MethodHead
 	c.headSent, c.respDone, c.chunked = false, false, false
@@ -119,6 +124,7 @@ func (c *Conn) begin(r *wire.Request) {
 	} else {
 		c.body.Init(r.Body, r.Length, &c.lst.Limits)
 		c.arm(waitBody, c.lst.Body)
+		c.body0.start(x.Start)
 	}
 	e.Dispatch.Dispatch(x, r)
 	if c.x == x && c.reqDone && x.Up != nil {
@@ -164,6 +170,7 @@ func (c *Conn) bodyBytes(b []byte) (rest []byte, more bool) {
 func (c *Conn) payload(data []byte) bool {
 	x := c.x
 	x.BytesIn += int64(len(data))
+	c.body0.add(len(data))
 	if x.MaxBody > 0 && x.BytesIn > x.MaxBody {
 		c.brokenBody(exchange.ErrBodyTooLarge)
 		return false
@@ -204,6 +211,10 @@ func (c *Conn) bodyProgress() {
 	if c.paused || c.x == nil {
 		return
 	}
+	if c.body0.tooSlow(c.lst.MinRate, c.env.Loop.Now()) {
+		c.brokenBody(exchange.ErrBodyTooSlow)
+		return
+	}
 	if !c.srcPaused {
 		c.arm(waitBody, c.lst.Body)
 	}
@@ -237,6 +248,7 @@ func (c *Conn) large(buf []byte, n int) {
 		return
 	}
 	x.BytesIn += int64(n)
+	c.body0.add(n)
 	ok := x.Up.BodyBuffer(buf, n)
 	if c.x != x || c.closing {
 		return
@@ -249,8 +261,7 @@ func (c *Conn) large(buf []byte, n int) {
 		c.pause()
 		return
 	}
-	c.arm(waitBody, c.lst.Body)
-	c.recvLarge()
+	c.bodyProgress()
 }
 
 // pause stops receiving because the upstream has enough.
@@ -272,9 +283,10 @@ func (c *Conn) Resume() {
 	}
 	c.paused = false
 	if c.x != nil && !c.reqDone && !c.x.Tunnel {
+		c.body0.start(c.env.Loop.Now()) // the pause was not the client's fault
 		c.bodyProgress()
 	}
-	if !c.recv.IsLarge() {
+	if !c.closing && !c.recv.IsLarge() {
 		c.recv.Start(c.env.Loop, c.id, c.env.Pool)
 	}
 }

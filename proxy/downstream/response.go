@@ -176,6 +176,7 @@ func (c *Conn) grown() bool {
 	}
 	if !c.srcPaused {
 		c.srcPaused = true
+		c.write0.start(c.env.Loop.Now())
 		c.arm(waitWrite, c.lst.Body)
 	}
 	c.Flush()

@@ -28,6 +28,8 @@ type Downstream interface {
 	Continue()
 	// Client describes where the request came from; valid as long as the connection.
 	Client() *Client
+	// LocalAddr is the address the client connected to, invalid for a Unix socket.
+	LocalAddr() netip.AddrPort
 	// Finish ends the response, with trailers if there were any.
 	Finish(trailers []wire.Field)
 	// Fail ends the exchange: by a local reply when no response head was sent yet, otherwise by breaking the connection,

@@ -50,6 +50,8 @@ var (
 		Detail: "this route does not allow tunnels"}
 	ErrTraceNotAllowed = &Failure{Source: FromUs, Status: 405, Code: "trace_not_allowed",
 		Detail: "TRACE is not forwarded"}
+	ErrSchemeMismatch = &Failure{Source: FromUs, Status: 421, Code: "scheme_mismatch",
+		Detail: "the target is https, but this connection is not encrypted"}
 	ErrOverload = &Failure{Source: FromUs, Status: 503, Flags: Overload, Code: "overload", RetryAfter: 1,
 		Detail: "the gateway is out of buffer memory"}
 
@@ -57,6 +59,8 @@ var (
 		Detail: "the request head did not arrive in time"}
 	ErrBodyTimeout = &Failure{Source: FromDownstream, Status: 408, Flags: DownstreamTimeout, Code: "request_body_timeout",
 		Detail: "the request body stalled"}
+	ErrBodyTooSlow = &Failure{Source: FromDownstream, Status: 408, Flags: DownstreamTimeout, Code: "request_body_too_slow",
+		Detail: "the request body comes too slowly"}
 	ErrBodyTooLarge = &Failure{Source: FromDownstream, Status: 413, Flags: DownstreamProtocol, Code: "request_body_too_large",
 		Detail: "the request body is larger than this route allows"}
 	ErrClientGone = &Failure{Source: FromDownstream, Status: 499, Flags: DownstreamTermination, Code: "client_gone",

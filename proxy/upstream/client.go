@@ -17,6 +17,7 @@ import (
 	"github.com/blitz-gateway/blitz/proxy/endpoint"
 	"github.com/blitz-gateway/blitz/proxy/exchange"
 	"github.com/blitz-gateway/blitz/proxy/flow"
+	"github.com/blitz-gateway/blitz/proxy/proxyproto"
 	"github.com/blitz-gateway/blitz/proxy/telemetry"
 )
 
@@ -72,6 +73,8 @@ func NewClient(env *Env, c *cluster.Cluster) *Client {
 type Options struct {
 	// FirstByteTimeout and IdleTimeout override the cluster's when they are not 0.
 	FirstByteTimeout, IdleTimeout time.Duration
+	// Buffer is how many bytes of the body are collected before an endpoint is asked; at most flow.High.
+	Buffer int
 }
 
 // Start begins the upstream half of x: it renders the head (borrowed during the call; path is the normalised path to send), sets
@@ -93,13 +96,29 @@ func (cl *Client) Start(x *exchange.Exchange, r *wire.Request, path []byte, o Op
 	x.Up = q
 	x.Cluster = cl.c.Name
 	from := x.Down.Client()
+	if cl.c.ProxyProtocol == cluster.ProxyV1 || cl.c.ProxyProtocol == cluster.ProxyV2 {
+		if !q.q.Append(proxyproto.Append(nil, cl.c.ProxyProtocol[1]-'0', from.Peer, x.Down.LocalAddr())) {
+			q.fail(exchange.ErrOverload)
+			return
+		}
+	}
 	b := q.q.Reserve(headSize(r, path, from))
 	if b == nil {
 		q.fail(exchange.ErrOverload)
 		return
 	}
-	q.q.Commit(appendHead(b, r, path, x, from))
+	q.q.Commit(appendHead(b, r, path, x, from, o.Buffer > 0))
+	if o.Buffer > 0 && r.Body != wire.BodyNone {
+		q.hold = o.Buffer + q.q.Len()
+		x.Down.Continue()
+		return
+	}
 	q.attempt(nil)
+}
+
+// shared tells whether connections serve more than one request.
+func (cl *Client) shared() bool {
+	return !cl.closed && cl.c.ProxyProtocol != cluster.ProxyV1 && cl.c.ProxyProtocol != cluster.ProxyV2
 }
 
 // CloseIdle closes the unused connections, and every other one when it becomes unused: the client is being retired.

@@ -227,7 +227,7 @@ func (c *Conn) head(resp *wire.Response) {
 	c.keepAlive = resp.KeepAlive
 	c.untilEOF = kind == wire.BodyUntilClose
 	c.raw = kind != wire.BodyChunked
-	c.body.Init(kind, resp.Length, &e.Limits)
+	c.body.InitResponse(kind, resp.Length, &e.Limits)
 	q.x.Answered = e.Loop.Now()
 	if kind == wire.BodyNone {
 		e.Loop.Disarm(&q.timer)
@@ -373,7 +373,7 @@ func (c *Conn) finish(extra bool) {
 func (c *Conn) park() {
 	e := c.env()
 	p := c.pool
-	if p.client.closed || p.nIdle >= p.client.c.MaxIdle && p.first == nil {
+	if !p.client.shared() || p.nIdle >= p.client.c.MaxIdle && p.first == nil {
 		c.shut()
 		return
 	}

@@ -31,8 +31,8 @@ func headSize(r *wire.Request, path []byte, cl *exchange.Client) int {
 }
 
 // appendHead renders the request as it goes to the upstream: origin-form target with the path that was matched, the Host of the
-// client, hop-by-hop fields removed, framing our own (RFC 9110 section 7.6, RFC 9112 section 3.2.1).
-func appendHead(dst []byte, r *wire.Request, path []byte, x *exchange.Exchange, cl *exchange.Client) []byte {
+// client, hop-by-hop fields removed (and Expect, when we hold the body ourselves), framing our own (RFC 9110 section 7.6, RFC 9112 section 3.2.1).
+func appendHead(dst []byte, r *wire.Request, path []byte, x *exchange.Exchange, cl *exchange.Client, buffered bool) []byte {
 	dst = append(dst, r.MethodName...)
 	dst = append(dst, ' ')
 	if r.Form == wire.FormAuthority {
@@ -56,6 +56,10 @@ func appendHead(dst []byte, r *wire.Request, path []byte, x *exchange.Exchange, 
 		switch f.ID {
 		case wire.FieldHost, wire.FieldContentLength, wire.FieldTransferEncoding:
 			continue // ours, below and above
+		case wire.FieldExpect:
+			if buffered {
+				continue
+			}
 		case wire.FieldXForwardedFor:
 			if cl.TrustForwarded && !haveFor {
 				haveFor = true

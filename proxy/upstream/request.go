@@ -32,6 +32,7 @@ type Request struct {
 	firstByte, idle time.Duration
 	retriesLeft     int
 	freeRetryUsed   bool
+	hold            int // no endpoint is asked before q holds more than this, 0: not holding
 	chunked         bool
 	finished        bool // the request body is complete in q
 	paused          bool // Body returned false
@@ -149,7 +150,9 @@ func (q *Request) BodyBuffer(buf []byte, n int) bool {
 		q.client.env.Pool.Put(buf)
 		return ok
 	}
-	q.q.Unkeep()
+	if q.hold == 0 {
+		q.q.Unkeep()
+	}
 	q.q.Push(buf, n)
 	return q.grown(true)
 }
@@ -166,6 +169,16 @@ func (q *Request) grown(ok bool) bool {
 	if !ok {
 		q.fail(exchange.ErrOverload)
 		return true
+	}
+	if q.hold > 0 {
+		if q.q.Len() <= q.hold {
+			return true
+		}
+		q.hold = 0
+		q.attempt(nil)
+		if q.x == nil { // it failed, and q is free
+			return true
+		}
 	}
 	if q.q.Kept() && q.q.Len() > maxKept {
 		q.q.Unkeep()
@@ -189,6 +202,13 @@ func (q *Request) Finish(trailers []wire.Field) {
 	if q.chunked && !q.x.Tunnel {
 		if !q.lastChunk(trailers) {
 			q.fail(exchange.ErrOverload)
+			return
+		}
+	}
+	if q.hold > 0 {
+		q.hold = 0
+		q.attempt(nil)
+		if q.x == nil {
 			return
 		}
 	}

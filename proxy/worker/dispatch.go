@@ -24,6 +24,11 @@ func (w *Worker) Dispatch(x *exchange.Exchange, r *wire.Request) {
 	if w.opt.Log != nil {
 		x.Keep(r)
 	}
+	if w.pool.Pressed() {
+		w.count.Shed++
+		x.Down.Fail(exchange.ErrOverload)
+		return
+	}
 	path := r.Path
 	if r.Form != wire.FormAuthority && r.Form != wire.FormAsterisk {
 		norm, _, err := wire.NormalizePath(w.scratch.path[:0], r.Path, wire.NormalizeOptions{})
@@ -32,6 +37,10 @@ func (w *Worker) Dispatch(x *exchange.Exchange, r *wire.Request) {
 			return
 		}
 		path = norm
+	}
+	if len(r.Scheme) == len("https") { // absolute form; the codec knows http and https only (RFC 9110 section 7.4)
+		x.Down.Fail(exchange.ErrSchemeMismatch)
+		return
 	}
 	if r.Method == wire.MethodTrace {
 		x.Allow = allowAny
@@ -69,7 +78,7 @@ func (w *Worker) Dispatch(x *exchange.Exchange, r *wire.Request) {
 	case a.Echo:
 		w.echo(x, r)
 	default:
-		w.clients[a.ClusterIndex].Start(x, r, path, upstream.Options{FirstByteTimeout: a.FirstByteTimeout, IdleTimeout: a.IdleTimeout})
+		w.clients[a.ClusterIndex].Start(x, r, path, upstream.Options{FirstByteTimeout: a.FirstByteTimeout, IdleTimeout: a.IdleTimeout, Buffer: a.BufferRequest})
 	}
 }
 

@@ -8,6 +8,7 @@ package worker
 import (
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/proxy/downstream"
@@ -24,8 +25,10 @@ const (
 	smallBuffer = 8 << 10
 	// largeBuffer moves bodies, and holds the largest head.
 	largeBuffer = 64 << 10
-	// poolBytes bounds each of the two slabs.
-	poolBytes = 1 << 30
+	// minPool is the least a worker can work with.
+	minPool = 8 << 20
+	// trimEvery is how often memory that was not needed is given back.
+	trimEvery = 2 * time.Second
 )
 
 // Options of a worker.
@@ -59,6 +62,7 @@ type Worker struct {
 	draining bool
 	drained  bool
 	freeEcho *echo
+	trim     loop.Timer
 	scratch  scratch
 }
 
@@ -67,12 +71,14 @@ func New(o Options) (*Worker, error) {
 	if len(o.Sockets) != len(o.Snapshot.Listeners) {
 		return nil, fmt.Errorf("worker %d: %d sockets for %d listeners", o.ID, len(o.Sockets), len(o.Snapshot.Listeners))
 	}
-	w := &Worker{opt: o, loop: o.Loop, count: o.Count, snap: o.Snapshot, pool: flow.NewPool(smallBuffer, largeBuffer, poolBytes)}
+	w := &Worker{opt: o, loop: o.Loop, count: o.Count, snap: o.Snapshot, pool: newPool(o.Snapshot)}
 	w.down = downstream.Env{Loop: o.Loop, Pool: w.pool, Count: o.Count, Dispatch: w}
 	w.up = upstream.Env{Loop: o.Loop, Pool: w.pool, Count: o.Count}
 	for _, c := range o.Snapshot.Clusters {
 		w.clients = append(w.clients, upstream.NewClient(&w.up, c))
 	}
+	w.trim.Handler = w
+	w.loop.Arm(&w.trim, trimEvery)
 	w.scratch.path = make([]byte, 0, 8<<10)
 	for i := range o.Snapshot.Listeners {
 		w.listen(&o.Snapshot.Listeners[i], o.Sockets[i])
@@ -80,10 +86,28 @@ func New(o Options) (*Worker, error) {
 	return w, nil
 }
 
+// newPool makes the worker's share of the buffers. A large one takes the largest head with what the gateway adds to it.
+func newPool(s *snapshot.Snapshot) *flow.Pool {
+	large := largeBuffer
+	for i := range s.Listeners {
+		for large < 2*s.Listeners[i].Limits.HeadBytes {
+			large *= 2
+		}
+	}
+	return flow.NewPool(smallBuffer, large, max(int(s.Workers.Buffers)/max(s.Workers.Count, 1), minPool))
+}
+
+// OnTimer implements loop.TimerHandler: memory of the last burst goes back to the system.
+func (w *Worker) OnTimer(t *loop.Timer) {
+	w.pool.Trim()
+	w.loop.Arm(t, trimEvery)
+}
+
 func (w *Worker) listen(s *snapshot.Listener, fd int) {
 	l := &downstream.Listener{
 		Name: s.Name, Limits: s.Limits, Header: s.HeaderTimeout, Idle: s.IdleTimeout, Body: s.BodyIdleTimeout,
-		MaxBody: s.MaxBody, MaxRequests: s.MaxRequests, TrustForwarded: s.TrustForwarded, ServerName: []byte(s.ServerName),
+		MaxBody: s.MaxBody, MaxRequests: s.MaxRequests,
+		MaxPerSource: s.MaxPerSource, MaxAge: s.MaxAge, MinRate: s.MinRate, ProxyProtocol: s.ProxyProtocol, TrustForwarded: s.TrustForwarded, ServerName: []byte(s.ServerName),
 	}
 	ln := listener.Start(fd, listener.Options{
 		Loop: w.loop, Count: w.count, MaxConnections: s.MaxConnections,
