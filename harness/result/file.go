@@ -208,8 +208,11 @@ type Stored struct {
 }
 
 // ReadAll reads every result below root, in the order of their paths. The first one that cannot be believed is an error: a report over what
-// happens to be readable would not say what it left out.
+// happens to be readable would not say what it left out. A root that does not exist holds none.
 func ReadAll(root string) ([]Stored, error) {
+	if _, err := os.Stat(root); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	var out []Stored
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || d.Name() != FileName {
@@ -230,8 +233,5 @@ func ReadAll(root string) ([]Stored, error) {
 		out = append(out, Stored{filepath.Dir(path), filepath.ToSlash(rel), r})
 		return nil
 	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
 	return out, err
 }
