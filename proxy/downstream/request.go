@@ -118,7 +118,7 @@ func (c *Conn) begin(r *wire.Request) {
 	c.isHead = r.Method == wire.MethodHead
 	c.headSent, c.respDone, c.chunked = false, false, false
 	c.discarded = 0
-	c.reqDone = r.Body == wire.BodyNone
+	c.reqDone = r.Body == wire.BodyNone || r.Body == wire.BodyLength && r.Length == 0
 	if c.reqDone {
 		e.Loop.Disarm(&c.timer)
 	} else {
