@@ -110,7 +110,7 @@ func appendHead(dst []byte, r *wire.Request, path []byte, x *exchange.Exchange, 
 	case wire.BodyChunked:
 		dst = append(dst, fieldChunked...)
 	}
-	if x.WantsUpgrade && r.Upgrade != nil {
+	if x.WantsUpgrade && r.Upgrade != nil && r.Form != wire.FormAuthority {
 		dst = h1.AppendField(dst, nameConn, valueUpgrade)
 		dst = h1.AppendField(dst, nameUpgrade, r.Upgrade)
 	}

@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"bytes"
+
 	"github.com/blitz-gateway/blitz/internal/wire"
 	"github.com/blitz-gateway/blitz/proxy/exchange"
 	"github.com/blitz-gateway/blitz/proxy/route"
@@ -64,7 +66,7 @@ func (w *Worker) Dispatch(x *exchange.Exchange, r *wire.Request) {
 		x.Down.Fail(exchange.ErrUpgradeNotAllowed)
 		return
 	}
-	x.WantsUpgrade = a.AllowUpgrade && (r.Upgrade != nil || r.Form == wire.FormAuthority)
+	x.WantsUpgrade = a.AllowUpgrade && (upgradable(r) || r.Form == wire.FormAuthority)
 	if a.MaxBody > 0 {
 		x.MaxBody = a.MaxBody
 	}
@@ -81,6 +83,27 @@ func (w *Worker) Dispatch(x *exchange.Exchange, r *wire.Request) {
 		w.clients[a.ClusterIndex].Start(x, r, path, upstream.Options{FirstByteTimeout: a.FirstByteTimeout, IdleTimeout: a.IdleTimeout, Buffer: a.BufferRequest})
 	}
 }
+
+// upgradable tells whether the upgrade that a request asks for may be offered to an upstream. HTTP/2 never is: requests inside of the
+// tunnel would get past every route. Nor is one with a body, whose end the two sides could see in different places.
+func upgradable(r *wire.Request) bool {
+	if r.Upgrade == nil || r.Body != wire.BodyNone {
+		return false
+	}
+	for name := range bytes.SplitSeq(r.Upgrade, comma) {
+		name = bytes.Trim(name, " \t")
+		if wire.EqualFold(name, h2c) || len(name) >= 4 && wire.EqualFold(name[:4], http) {
+			return false
+		}
+	}
+	return true
+}
+
+var (
+	comma = []byte{','}
+	h2c   = []byte("h2c")
+	http  = []byte("http")
+)
 
 // Ended implements downstream.Dispatcher.
 func (w *Worker) Ended(x *exchange.Exchange) {
