@@ -96,8 +96,12 @@ func extend(fields []wire.Field) []wire.Field {
 	return append(fields, wire.Field{})
 }
 
-// dangerous tells whether a name means another field to servers that turn names into variables, see wire.Limits.
+// dangerous tells whether a name means another field to servers that turn names into variables, see wire.Limits. Proxy has no meaning in
+// HTTP, but as the CGI variable HTTP_PROXY it redirects what the server itself sends.
 func (s *section) dangerous(name []byte) bool {
+	if s.request && len(name) == len("proxy") && equalLower(name, "proxy") {
+		return true
+	}
 	if !s.request || s.allowUnderscore {
 		return false
 	}
