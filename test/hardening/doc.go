@@ -1,0 +1,15 @@
+// Package hardening attacks the gateway from outside: malformed and ambiguous requests and responses over raw sockets, the same bytes given
+// to net/http and nginx, faults under load with every answer checked, and churn that must leave nothing behind. It holds tests only, and imports the
+// gateway as cmd/blitz does: configuration, snapshot, server.
+//
+//	world_test.go        a gateway in this process, on each engine
+//	origin_test.go       an upstream that records every byte and reads requests more strictly than any real one
+//	client_test.go       a raw client that reads responses strictly
+//	requests*_test.go    what clients may send, and what the upstream may see of it
+//	responses*_test.go   what upstreams may answer, and what the client may see of it
+//	tagged_test.go       no answer is ever crossed or lost, under faults
+//	faults_test.go       the same for a whole worker on the scripted kernel
+//	churn_test.go        nothing leaks
+//	websocket_test.go    a long conversation through a tunnel
+//	differential_test.go the same bytes to net/http and nginx
+package hardening
