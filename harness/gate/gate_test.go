@@ -1,0 +1,184 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/blitz-gateway/blitz/harness/lab"
+)
+
+// world is a simulated machine: arms share a drift, each measurement has noise of its own, and the candidate is worse by some factor.
+type world struct {
+	rng       *rand.Rand
+	noise     float64
+	drift     float64
+	candidate map[string]float64 // factor by metric
+	now       time.Time
+	measured  int
+	// spoil says whether a measurement spoils itself.
+	spoil func(n int) bool
+}
+
+func (w *world) measure(_ context.Context, scenario string, arm Arm) (map[string]float64, error) {
+	w.now = w.now.Add(2 * time.Second)
+	w.measured++
+	if w.spoil != nil && w.spoil(w.measured) {
+		return nil, fmt.Errorf("%w: generator late", ErrInvalid)
+	}
+	w.drift += w.noise * w.rng.NormFloat64()
+	out := map[string]float64{}
+	for _, m := range []struct {
+		name  string
+		base  float64
+		noisy float64
+	}{{CPU, 4, 1}, {RPS, 240000, 1}, {P99, 800, 4}} {
+		v := m.base * math.Exp(w.drift+m.noisy*w.noise*w.rng.NormFloat64())
+		if f, ok := w.candidate[m.name]; ok && arm == Candidate {
+			v *= f
+		}
+		out[m.name] = v
+	}
+	return out, nil
+}
+
+func simulate(t testing.TB, w *world, seed uint64, edit ...func(*Config)) Outcome {
+	t.Helper()
+	w.rng, w.now = rand.New(rand.NewPCG(seed, 9)), time.Unix(0, 0)
+	p, err := ProfileByName("short")
+	require.NoError(t, err)
+	c := Config{
+		Scenarios: []string{"h1-static", "h1-proxy-1k"}, Metrics: p.Metrics, MinPairs: p.MinPairs, Step: p.Step, MaxPairs: p.MaxPairs, Budget: p.Budget,
+		Measure: w.measure, Order: lab.Schedule, Seed: seed, Now: func() time.Time { return w.now }, Progress: func(string) {},
+	}
+	for _, e := range edit {
+		e(&c)
+	}
+	out, err := Run(context.Background(), c)
+	require.NoError(t, err)
+	return out
+}
+
+// tally runs n gates and counts their verdicts.
+func tally(t *testing.T, n int, noise float64, candidate map[string]float64) map[Verdict]int {
+	got := map[Verdict]int{}
+	for i := range n {
+		got[simulate(t, &world{noise: noise, candidate: candidate}, uint64(i)).Verdict]++
+	}
+	t.Logf("noise %.1f %%, candidate %v: %v", 100*noise, candidate, got)
+	return got
+}
+
+// The whole procedure, repeated looks included, raises a false alarm in at most 5 % of gates between equal executables, and passes nearly all
+// of them on a quiet machine.
+func TestEqualExecutables(t *testing.T) {
+	const n = 400
+	got := tally(t, n, 0.01, nil)
+	assert.LessOrEqual(t, got[Regression], n/20)
+	assert.GreaterOrEqual(t, got[Pass], n*9/10)
+	got = tally(t, n, 0.04, nil)
+	assert.LessOrEqual(t, got[Regression], n/20)
+}
+
+// A machine that is too noisy to decide says so and does not pass what it cannot see.
+func TestNoisyMachineIsInconclusive(t *testing.T) {
+	const n = 100
+	got := tally(t, n, 0.15, nil)
+	assert.GreaterOrEqual(t, got[Inconclusive], n*95/100)
+	assert.LessOrEqual(t, got[Regression], n/20)
+	got = tally(t, n, 0.15, map[string]float64{CPU: 1.10})
+	assert.Zero(t, got[Pass])
+}
+
+func TestRegressionsAreCaught(t *testing.T) {
+	const n = 100
+	for name, candidate := range map[string]map[string]float64{
+		"10 % more CPU":        {CPU: 1.10},
+		"10 % less throughput": {RPS: 0.90},
+		"tail three times":     {P99: 3},
+	} {
+		got := tally(t, n, 0.015, candidate)
+		assert.GreaterOrEqual(t, got[Regression], n*9/10, name)
+		assert.Zero(t, got[Pass], name)
+	}
+}
+
+// What is better, or worse by less than matters, passes.
+func TestImprovementsAndTriflesPass(t *testing.T) {
+	const n = 60
+	got := tally(t, n, 0.01, map[string]float64{CPU: 0.8, RPS: 1.3, P99: 0.5})
+	assert.GreaterOrEqual(t, got[Pass], n*9/10)
+	got = tally(t, n, 0.002, map[string]float64{CPU: 1.02, RPS: 0.98})
+	assert.Equal(t, n, got[Pass])
+	out := simulate(t, &world{noise: 0.002, candidate: map[string]float64{CPU: 1.02}}, 1)
+	assert.Contains(t, out.Decisions[0].Reason, "significant, but below the limit")
+}
+
+func TestMorePairsOnlyWhereNeeded(t *testing.T) {
+	quiet := simulate(t, &world{noise: 0.002}, 1)
+	assert.Equal(t, 8, quiet.Pairs)
+	assert.Equal(t, Pass, quiet.Verdict)
+	open := simulate(t, &world{noise: 0.15}, 1)
+	assert.Equal(t, 16, open.Pairs, "up to the most")
+	assert.Equal(t, Inconclusive, open.Verdict)
+
+	short := simulate(t, &world{noise: 0.15}, 1, func(c *Config) { c.Budget = time.Minute })
+	assert.Less(t, short.Pairs, 8)
+	assert.Equal(t, Inconclusive, short.Verdict)
+	assert.Contains(t, short.Notes[0], "budget")
+	none := simulate(t, &world{}, 1, func(c *Config) { c.Budget = time.Nanosecond; c.Now = func() time.Time { return time.Now() } })
+	assert.Equal(t, Inconclusive, none.Verdict)
+}
+
+func TestInvalidMeasurements(t *testing.T) {
+	once := simulate(t, &world{noise: 0.002, spoil: func(n int) bool { return n == 5 }}, 1)
+	assert.Equal(t, Pass, once.Verdict)
+	assert.Contains(t, once.Notes[0], "1 measurements were invalid")
+	always := simulate(t, &world{noise: 0.002, spoil: func(n int) bool { return n > 20 }}, 1)
+	assert.Equal(t, Inconclusive, always.Verdict)
+	assert.Contains(t, always.Notes[0], "generator late")
+}
+
+func TestFailuresAndInterruptsEndTheGate(t *testing.T) {
+	c := Config{Scenarios: []string{"s"}, Metrics: metrics(1, 1, 1, 1), MinPairs: 1, Step: 1, MaxPairs: 1, Order: lab.Schedule, Now: time.Now, Progress: func(string) {}}
+	boom := errors.New("boom")
+	c.Measure = func(context.Context, string, Arm) (map[string]float64, error) { return nil, boom }
+	_, err := Run(context.Background(), c)
+	require.ErrorIs(t, err, boom)
+	c.Measure = func(context.Context, string, Arm) (map[string]float64, error) { return map[string]float64{CPU: 1}, nil }
+	_, err = Run(context.Background(), c)
+	require.ErrorContains(t, err, "no value for")
+	c.Measure = func(context.Context, string, Arm) (map[string]float64, error) {
+		return map[string]float64{CPU: 0, RPS: 1, P99: 1}, nil
+	}
+	_, err = Run(context.Background(), c)
+	require.ErrorContains(t, err, "not both positive")
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err = Run(ctx, c)
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = Run(ctx, Config{})
+	require.Error(t, err)
+}
+
+func TestExitCodes(t *testing.T) {
+	assert.Equal(t, []int{0, 1, 3}, []int{Pass.ExitCode(), Regression.ExitCode(), Inconclusive.ExitCode()})
+}
+
+func TestRendering(t *testing.T) {
+	out := simulate(t, &world{noise: 0.01, candidate: map[string]float64{CPU: 1.2}}, 3)
+	require.Equal(t, Regression, out.Verdict)
+	for _, text := range []string{out.Text(), out.Markdown()} {
+		assert.Contains(t, text, "REGRESSION")
+		assert.Contains(t, text, "more than the limit of 5.0 %")
+		assert.Contains(t, text, "h1-proxy-1k")
+	}
+	assert.Contains(t, out.Markdown(), "| h1-static | CPU per request, µs |")
+}
