@@ -176,13 +176,13 @@ func binaries(ctx context.Context, root string, rootErr error, binDir string, wi
 	return dir, cleanup, nil
 }
 
-func targetsByName(names []string, blitzPath string) ([]target.Target, error) {
-	known := []target.Target{blitz.New("blitz", blitzPath), nginx.New(), haproxy.New(), envoy.New(), caddy.New()}
+func targetsByName(names []string, blitzPath, blitzloadPath string) ([]target.Target, error) {
+	known := []target.Target{blitz.New("blitz", blitzPath), nginx.New(), haproxy.New(), envoy.New(), caddy.New(), floor.New(blitzloadPath)}
 	var out []target.Target
 	for _, n := range names {
 		i := slices.IndexFunc(known, func(t target.Target) bool { return t.Name() == n })
 		if i < 0 {
-			return nil, fmt.Errorf("no target %q; there are blitz, nginx, haproxy, envoy and caddy", n)
+			return nil, fmt.Errorf("no target %q; there are blitz, nginx, haproxy, envoy, caddy and floor", n)
 		}
 		if !slices.Contains(out, known[i]) {
 			out = append(out, known[i])

@@ -1,0 +1,28 @@
+// Package floor runs the bare loop of `blitzload floor` as a target: what receiving and sending alone cost on this machine. It is no
+// competitor, and it is only measured when it is asked for.
+package floor
+
+import (
+	"context"
+
+	"github.com/blitz-gateway/blitz/harness/target"
+)
+
+type system struct{ path string }
+
+// New returns the target for the blitzload at path.
+func New(path string) target.Target { return system{path} }
+
+func (system) Name() string { return "floor" }
+
+func (s system) Locate(ctx context.Context) (target.Binary, error) {
+	return target.LocateBy(ctx, s.path, "blitzload", "version")
+}
+
+func (system) Render(p target.Plan) (target.Launch, error) {
+	args := []string{"floor", "--address", p.Addr(), "--body", target.StaticBody}
+	if p.Origin() != "" {
+		args = append(args, "--upstream", p.Origin())
+	}
+	return target.Launch{Args: args}, nil
+}
