@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,6 +26,9 @@ type fake struct {
 	faulty bool
 }
 
+// kernels finds the fake kernel under a loop.
+var kernels sync.Map
+
 func newFake(t *testing.T, o loop.Options, seed uint64, f looptest.Faults) *fake {
 	t.Helper()
 	k := looptest.NewKernel(seed, f)
@@ -33,7 +37,16 @@ func newFake(t *testing.T, o loop.Options, seed uint64, f looptest.Faults) *fake
 		t.Fatal(err)
 	}
 	w := &fake{t: t, k: k, l: l, port: 1000, faulty: f != looptest.Faults{}}
+	kernels.Store(l, k)
 	t.Cleanup(func() {
+		defer kernels.Delete(l)
+		k.SetFaults(looptest.Faults{})
+		if err := k.Settle(); err != nil {
+			t.Error(err)
+		}
+		if n := k.FreeBuffers(); n != o.Buffers && o.Buffers != 0 {
+			t.Errorf("%d of %d receive buffers are left", n, o.Buffers)
+		}
 		l.Stop()
 		if err := l.Run(); err != nil {
 			t.Errorf("the end of the loop: %v", err)
@@ -298,5 +311,35 @@ func TestRunOnTheFakeKernel(t *testing.T) {
 	<-closed
 	if p.Read(); p.End() != io.EOF {
 		t.Errorf("the peer of an ended loop sees %v", p.End())
+	}
+}
+
+// TestCloseUnderFaults closes sockets with operations in flight, whose completions come late and whose cancellations
+// miss: OnClose must wait for all of them (conn asks the kernel).
+func TestCloseUnderFaults(t *testing.T) {
+	for seed := range uint64(100) {
+		w := newFake(t, loop.Options{Entries: 8, Buffers: 8, BufferSize: 64}, seed, looptest.Faults{Late: 400, CancelRace: 400, Ghost: 400})
+		s := newServer(t, w, nil)
+		for range 4 {
+			w.Dial(s.addr)
+		}
+		until(t, w, "four connections", func() bool { return len(s.conns) == 4 })
+		for i, c := range s.conns {
+			if i%2 == 0 {
+				c.send(pattern(100_000)) // more than the window: stays in flight
+			}
+		}
+		turns(w, int(seed%4))
+		for _, c := range s.conns {
+			c.close()
+		}
+		until(t, w, "four times OnClose", func() bool {
+			for _, c := range s.conns {
+				if c.closed != 1 {
+					return false
+				}
+			}
+			return true
+		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/blitz-gateway/blitz/internal/loop"
+	"github.com/blitz-gateway/blitz/internal/loop/looptest"
 )
 
 // conn is a handler that writes down what happens and checks the rules that hold for every handler.
@@ -110,6 +111,11 @@ func (c *conn) OnSend(n int, err error) {
 func (c *conn) OnClose() {
 	c.check("OnClose")
 	c.closed++
+	if k, ok := kernels.Load(c.l); ok {
+		if n := k.(*looptest.Kernel).InFlight(c.id); n > 0 {
+			c.t.Errorf("OnClose while the kernel holds %d operations", n)
+		}
+	}
 }
 
 func (c *conn) send(p []byte) {

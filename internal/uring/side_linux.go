@@ -91,6 +91,12 @@ func (b *BufSide) Take() (bid uint16, p []byte, ok bool) {
 	return e.bid, unsafe.Slice((*byte)(pointer(&e.addr)), e.len), true
 }
 
+// Free is the number of buffers that can be taken.
+func (b *BufSide) Free() int {
+	word := atomic.LoadUint32((*uint32)(unsafe.Pointer(&b.ring[0].bid)))
+	return int(uint16(word>>16) - b.head)
+}
+
 // Bytes is the memory an SQE of a send or receive names.
 func (e *SQE) Bytes() []byte {
 	if e.Len == 0 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/blitz-gateway/blitz/internal/clock"
 	"github.com/blitz-gateway/blitz/internal/loop"
+	"github.com/blitz-gateway/blitz/internal/uring"
 )
 
 // Kernel is a machine in memory: sockets, a clock, and the far side of the rings of one or more loops.
@@ -89,6 +90,41 @@ func (k *Kernel) OpenFDs() int {
 	for _, f := range k.files {
 		if f.event == nil {
 			n++
+		}
+	}
+	return n
+}
+
+// FreeBuffers is the number of provided receive buffers that the loops have given to the kernel and that hold
+// nothing. In a settled kernel it is Options.Buffers for each loop, or a buffer was lost.
+func (k *Kernel) FreeBuffers() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	n := 0
+	for _, m := range k.machines {
+		for _, b := range m.bufs {
+			n += b.Free()
+		}
+	}
+	return n
+}
+
+// InFlight is the number of operations of a socket that the kernel holds, or whose completion it holds back. At
+// OnClose it must be zero.
+func (k *Kernel) InFlight(id loop.ID) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	n := 0
+	for _, m := range k.machines {
+		for _, r := range m.active {
+			if uring.Cookie(r.sqe.UserData).Name() == uint64(id) {
+				n++
+			}
+		}
+		for _, h := range m.held {
+			if c := uring.Cookie(h.cqe.UserData); c.Name() == uint64(id) && c.Op() != uring.OpCancel {
+				n++
+			}
 		}
 	}
 	return n
