@@ -49,7 +49,7 @@ func (o Options) withDefaults() Options {
 		o.Buffers = 512
 	}
 	if o.BufferSize <= 0 {
-		o.BufferSize = 4096
+		o.BufferSize = DefaultBufferSize
 	}
 	return o
 }

@@ -150,6 +150,9 @@ type Options struct {
 	OnTurn func(now int64) (next int64)
 }
 
+// DefaultBufferSize is the BufferSize of a loop whose Options do not give one, in bytes.
+const DefaultBufferSize = 4096
+
 // Info describes the engine in use.
 type Info struct {
 	Engine string // "uring" or "epoll"

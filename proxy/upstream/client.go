@@ -28,6 +28,8 @@ type Env struct {
 	Count *telemetry.Counters
 	// Limits of response heads and chunks.
 	Limits wire.Limits
+	// BufferSize is the most that one multishot receive brings, in bytes.
+	BufferSize int
 
 	resp     wire.Response // scratch of the parser: valid during one callback
 	freeReq  *Request

@@ -36,6 +36,8 @@ type Conn struct {
 	untilEOF  bool // the body ends with the connection
 	raw       bool // body bytes carry no framing of their own: large buffers can be passed on whole
 	paused    bool
+	full      bool // the last receive filled its buffer: there may be more behind it
+	interim   int  // interim responses so far
 	sentBytes int
 	sendErr   *exchange.Failure
 
@@ -59,7 +61,7 @@ func (c *Conn) env() *Env { return c.pool.client.env }
 // begin readies the connection for the response to its new request.
 func (c *Conn) begin() {
 	c.inBody, c.keepAlive, c.untilEOF, c.raw, c.paused = false, false, false, false, false
-	c.sentBytes, c.sendErr = 0, nil
+	c.sentBytes, c.sendErr, c.interim = 0, nil, 0
 }
 
 // OnConnect implements loop.Handler.
@@ -140,6 +142,7 @@ func (c *Conn) OnRecv(p []byte) {
 		return
 	}
 	down := q.x.Down // the exchange may be over when the bytes are parsed
+	c.full = len(p) >= e.BufferSize && buf == nil || len(p) == cap(buf)
 	if buf != nil {
 		c.large(buf, len(p))
 	} else {
@@ -198,6 +201,11 @@ func (c *Conn) input(b []byte) []byte {
 			q.x.Tunnel = true
 			c.head(resp)
 		case resp.Status < 200:
+			if c.interim++; c.interim > maxInterim {
+				q.x.Detail = "too_many_interim_responses"
+				c.failed(exchange.ErrProtocol)
+				return nil
+			}
 			q.x.Down.Informational(resp)
 		default:
 			if q.x.Method == wire.MethodConnect && resp.Status < 300 {
@@ -211,6 +219,10 @@ func (c *Conn) input(b []byte) []byte {
 	}
 	return c.feed(b)
 }
+
+// maxInterim is how many interim responses may come before the final one. They are written whether the client reads or not, so an
+// endless stream of them must end.
+const maxInterim = 32
 
 // head passes the final response head on.
 func (c *Conn) head(resp *wire.Response) {
@@ -280,7 +292,7 @@ func (c *Conn) recvLarge() {
 	e := c.env()
 	limit := int64(0)
 	if !c.untilEOF && c.raw {
-		limit = c.body.Remaining()
+		limit = c.body.Remaining() + 1 // a byte more than there should be, to see that it is not there
 	}
 	c.recv.Large(e.Loop, c.id, e.Pool, limit)
 }
@@ -290,25 +302,20 @@ func (c *Conn) large(buf []byte, n int) {
 	e := c.env()
 	q := c.req
 	if c.raw && c.inBody && c.in.Len() == 0 {
-		data, used, err := c.body.Next(buf[:n])
-		if err == nil && used == n && len(data) == n {
-			c.flowing(q.x.Down.BodyBuffer(buf, n), q)
-			if c.req != q {
-				return
-			}
-			if c.body.Done() {
-				c.finish(false)
-				return
-			}
-			if !c.paused {
-				q.arm(waitBody, q.idle)
-				c.recvLarge()
-			}
+		// A raw body has no framing that could be wrong: used is n, or what remained of the body.
+		_, used, _ := c.body.Next(buf[:n])
+		c.flowing(q.x.Down.BodyBuffer(buf, used), q)
+		if c.req != q {
 			return
 		}
-		// Cannot happen while the receive is limited to what remains; treat it as what it would be.
-		e.Pool.Put(buf)
-		c.failed(exchange.ErrProtocol)
+		if c.body.Done() {
+			c.finish(used < n)
+			return
+		}
+		if !c.paused {
+			q.arm(waitBody, q.idle)
+			c.recvLarge()
+		}
 		return
 	}
 	c.take(buf[:n])
@@ -358,7 +365,13 @@ func (c *Conn) finish(extra bool) {
 	if reusable {
 		// First the pool, then the client: a pipelined request finds the connection warm.
 		q.free()
-		c.park()
+		if c.full {
+			// What follows in the kernel would answer that request. The pool has to wait until it has shown itself.
+			c.recv.Start(e.Loop, c.id, e.Pool)
+			e.Loop.Arm(&c.timer, 1)
+		} else {
+			c.park()
+		}
 		x.Down.Finish(trailers)
 		return
 	}
@@ -397,7 +410,9 @@ func (c *Conn) OnRecvEnd(err error) {
 	}
 	if c.inBody {
 		if err == io.EOF && c.body.AtEOF() == nil {
+			down := q.x.Down
 			c.finish(false)
+			down.Flush()
 			return
 		}
 		c.failed(exchange.ErrTruncated)
@@ -447,10 +462,13 @@ func (c *Conn) failed(f *exchange.Failure) {
 	q.retry(ep, stale)
 }
 
-// OnTimer implements loop.TimerHandler: the connection was unused for too long.
+// OnTimer implements loop.TimerHandler: the connection was unused for too long, or has waited to become available.
 func (c *Conn) OnTimer(*loop.Timer) {
-	if c.idle {
+	switch {
+	case c.idle:
 		c.shut()
+	case c.req == nil && !c.closing:
+		c.park()
 	}
 }
 
