@@ -18,6 +18,7 @@ import (
 	"github.com/blitz-gateway/blitz/harness/target/blitz"
 	"github.com/blitz-gateway/blitz/harness/target/caddy"
 	"github.com/blitz-gateway/blitz/harness/target/envoy"
+	"github.com/blitz-gateway/blitz/harness/target/floor"
 	"github.com/blitz-gateway/blitz/harness/target/haproxy"
 	"github.com/blitz-gateway/blitz/harness/target/nginx"
 )
@@ -62,7 +63,7 @@ func (c *benchCmd) Run(ctx context.Context) (err error) {
 	} else if blitzPath, err = filepath.Abs(blitzPath); err != nil {
 		return err
 	}
-	targets, err := targetsByName(c.Targets, blitzPath)
+	targets, err := targetsByName(c.Targets, blitzPath, filepath.Join(bin, "blitzload"))
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ const (
 type cli struct {
 	Run     runCmd     `cmd:"" help:"Load a server and measure it."`
 	Origin  originCmd  `cmd:"" help:"Serve cheap answers, to be loaded or to be proxied to."`
+	Floor   floorCmd   `cmd:"" help:"A bare loop that only receives and sends: the least a server on this engine can cost."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
