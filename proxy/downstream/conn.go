@@ -232,6 +232,10 @@ func (c *Conn) gone(why exchange.Flags) {
 		}
 		c.endExchange()
 	}
+	if c.abrupt {
+		c.reset() // a body that ends with the connection must not look whole
+		return
+	}
 	c.shut()
 }
 

@@ -221,6 +221,13 @@ func (c *Conn) Fail(f *exchange.Failure) {
 	if x.Detail == "" {
 		x.Detail = f.Detail
 	}
+	if c.respDone {
+		// The response is whole, only the rest of the request is not: the client may keep what it got.
+		c.keepAlive = false
+		c.settle()
+		c.Flush()
+		return
+	}
 	if c.headSent {
 		// The response cannot be completed: end it so that the client notices.
 		c.keepAlive = false
@@ -265,7 +272,8 @@ func (c *Conn) settle() {
 		return
 	}
 	if !c.reqDone && c.keepAlive {
-		return // the rest of the body is read and dropped first
+		c.Resume() // the rest of the body is read and dropped first
+		return
 	}
 	c.endExchange()
 	if !c.keepAlive {
