@@ -249,6 +249,9 @@ func (q *Request) Flush() {
 	}
 	c.sending = true
 	c.env().Loop.Send(c.id, b)
+	if q.x.BodyKind != wire.BodyNone && !q.answered {
+		q.arm(waitBody, q.idle) // for the upstream to take it; a head alone always fits the socket
+	}
 }
 
 // sent is called when the whole request has left.
