@@ -4,6 +4,7 @@ package floor
 
 import (
 	"context"
+	"strings"
 
 	"github.com/blitz-gateway/blitz/harness/target"
 )
@@ -24,5 +25,7 @@ func (system) Render(p target.Plan) (target.Launch, error) {
 	if p.Origin() != "" {
 		args = append(args, "--upstream", p.Origin())
 	}
-	return target.Launch{Args: args}, nil
+	// It has no configuration; the report shows its command line instead.
+	f := target.File{Name: "floor.txt", Text: "blitzload " + strings.Join(args, " ") + "\n"}
+	return target.Launch{Args: args, Files: []target.File{f}}, nil
 }
