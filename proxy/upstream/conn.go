@@ -110,6 +110,9 @@ func (c *Conn) OnSend(n int, err error) {
 		q.sent()
 		return
 	}
+	if q.q.Len() == 0 && !q.answered {
+		c.env().Loop.Disarm(&q.timer) // it is the client's turn
+	}
 	if q.paused && q.q.Drained() {
 		q.paused = false
 		q.x.Down.Resume()
