@@ -4,7 +4,7 @@ GO          ?= go
 PROFILE     ?= quick
 FUZZTIME    ?= 10s
 TESTTIMEOUT ?= 15m
-LINT        ?= github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOLANGCI    ?= github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 BASE        ?= origin/main
 HEAD        ?= HEAD
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
@@ -44,7 +44,7 @@ report: build ## results/ -> COMPARISON.md and the HTML page
 	bin/blitzlab report
 
 lint: ## golangci-lint with .golangci.yml
-	$(GO) run $(LINT) run ./...
+	$(GO) run $(GOLANGCI) run ./...
 
 fmt: ## format all Go files
 	gofmt -w $$(git ls-files --cached --others --exclude-standard '*.go')
@@ -69,11 +69,8 @@ cover: ## test coverage, per function and in total
 	$(GO) tool cover -func bin/cover.out
 
 cross: ## compile blitzload and blitzlab for macOS and Windows
-	@set -e; for os in darwin windows; do \
-		for p in blitzload blitzlab; do \
-			echo "GOOS=$$os go build ./cmd/$$p"; GOOS=$$os $(BUILD) -o /dev/null ./cmd/$$p; \
-		done; \
-	done
+	GOOS=darwin $(BUILD) ./cmd/blitzload ./cmd/blitzlab
+	GOOS=windows $(BUILD) ./cmd/blitzload ./cmd/blitzlab
 
 deps: ## install what the tests need, if it is missing and may be installed
 	@.ci/deps
