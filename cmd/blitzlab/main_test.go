@@ -20,14 +20,13 @@ import (
 	"github.com/blitz-gateway/blitz/harness/result"
 )
 
-// The test binary is blitzlab itself, and the programs that blitzlab starts.
+// The test binary is blitzlab itself.
 func TestMain(m *testing.M) {
-	labtest.Main()
 	if os.Getenv("BLITZLAB_TEST_MAIN") != "" {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(labtest.Run(m))
 }
 
 // blitzlab prepares the command with a lock, a scratch directory and a machine of its own.
@@ -121,7 +120,7 @@ func TestWrongUseIsExplained(t *testing.T) {
 		"must be one of":  {"bench", "--profile", "slow"},
 		"neither":         {"gate", "--baseline", "no-such-revision", "--candidate", "x", "--bin-dir", labtest.Programs(t)},
 		"missing flags":   {"gate"},
-		"not be negative": {"bench", "--pairs", "-1"},
+		"not be negative": {"bench", "--pairs=-1"},
 		"no-such-machine": {"doctor", "--machine", "no-such-machine"},
 	} {
 		cmd, _, stderr, _ := blitzlab(t, args...)

@@ -153,7 +153,7 @@ func Bench(ctx context.Context, o Options) (dir string, err error) {
 	if err != nil {
 		return "", err
 	}
-	started := time.Now().UTC().Round(time.Second)
+	started := time.Now().UTC().Truncate(time.Second)
 	dir, err = runDir(o.Out, started, prep.Spec.Name)
 	if err != nil {
 		return "", err

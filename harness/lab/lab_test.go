@@ -26,10 +26,7 @@ import (
 	"github.com/blitz-gateway/blitz/harness/target/blitz"
 )
 
-func TestMain(m *testing.M) {
-	labtest.Main()
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { os.Exit(labtest.Run(m)) }
 
 func TestScheduleIsABBA(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
@@ -319,6 +316,7 @@ func TestTooFewDescriptorsAreSaid(t *testing.T) {
 
 // A bench writes whole results under its date and machine; a machine that is not fit is refused, or the results are marked.
 func TestBench(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir()) // a lock of its own
 	dir, machines, out := labtest.Programs(t), t.TempDir(), t.TempDir()
 	unfit := "name: other\nexpect: {cpus: 4096, cpu_model: Z80}\nroles: {server: \"0\", load: \"1\", origin: \"1\"}\n"
 	require.NoError(t, os.WriteFile(filepath.Join(machines, "other.yaml"), []byte(unfit), 0o644))

@@ -1,202 +1,47 @@
-// Package labtest lets a test binary stand in for blitz and blitzload, so that tests of the laboratory start real processes, measure their real
-// CPU time and read real records without building anything.
+// Package labtest gives tests of the laboratory executables that stand in for blitz and blitzload.
 //
-// A test calls Main first thing in its TestMain and Programs to get a directory with executables named blitz and blitzload. It imports
-// internal/{hdr,runfmt} for the record and nothing of the laboratory.
+// It may import the standard library only. A TestMain calls Run, which compiles the stand-in once (without -race, so that starting it is cheap), and a
+// test calls Programs for a directory with executables named blitz and blitzload.
 package labtest
 
 import (
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httputil"
-	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/goccy/go-yaml"
-
-	"github.com/blitz-gateway/blitz/internal/hdr"
-	"github.com/blitz-gateway/blitz/internal/runfmt"
 )
 
-const roleVariable = "BLITZLAB_TEST_ROLE"
+var program string
 
-// Main runs a stand-in and exits if this process was started as one.
-func Main() {
-	var err error
-	switch os.Getenv(roleVariable) {
-	case "":
-		return
-	case "blitz":
-		err = gateway()
-	case "blitzload":
-		err = blitzload()
-	}
+// Run compiles the stand-in, runs the tests and returns their exit code.
+func Run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "labtest-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return 1
 	}
-	os.Exit(0)
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "standin")
+	out, err := exec.Command("go", "build", "-o", program, "github.com/blitz-gateway/blitz/harness/lab/labtest/standin").CombinedOutput()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "build the stand-in: %v: %s\n", err, out)
+		return 1
+	}
+	return m.Run()
 }
 
-// Programs writes the stand-ins into a directory of the test. env is added to blitz's environment: BURN=20us makes each request cost so much CPU, BODY=x
-// answers x.
+// Programs writes the executables into a directory of the test. env is added to blitz's environment: BURN=20us makes each request cost so much CPU
+// time, BODY=x answers x.
 func Programs(t testing.TB, env ...string) string {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
 	for _, name := range []string{"blitz", "blitzload"} {
-		script := fmt.Sprintf("#!/bin/sh\n%s=%s %s exec '%s' \"$@\"\n", roleVariable, name, strings.Join(env, " "), self)
+		script := fmt.Sprintf("#!/bin/sh\nBLITZLAB_TEST_ROLE=%s %s exec '%s' \"$@\"\n", name, strings.Join(env, " "), program)
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return dir
-}
-
-// flagValue finds --name VALUE.
-func flagValue(name string) string {
-	for i, a := range os.Args {
-		if a == "--"+name && i+1 < len(os.Args) {
-			return os.Args[i+1]
-		}
-	}
-	return ""
-}
-
-// gateway is a blitz: it reads the configuration that the laboratory rendered and serves it with net/http.
-func gateway() error {
-	if os.Args[1] == "version" {
-		fmt.Println("blitz stand-in")
-		return nil
-	}
-	text, err := os.ReadFile(flagValue("config"))
-	if err != nil {
-		return err
-	}
-	var c struct {
-		Listeners []struct{ Address string }
-		Clusters  []struct{ Endpoints []struct{ Address string } }
-		Routes    []struct {
-			Match   struct{ Path string }
-			Respond struct{ Body string }
-		}
-	}
-	if err := yaml.Unmarshal(text, &c); err != nil {
-		return err
-	}
-	burn, _ := time.ParseDuration(os.Getenv("BURN"))
-	body := c.Routes[0].Respond.Body
-	if b := os.Getenv("BODY"); b != "" {
-		body = b
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc(c.Routes[0].Match.Path, func(w http.ResponseWriter, _ *http.Request) {
-		for end := time.Now().Add(burn); time.Now().Before(end); {
-			runtime.KeepAlive(end)
-		}
-		_, _ = io.WriteString(w, body)
-	})
-	if len(c.Clusters) > 0 {
-		mux.Handle("/", httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: c.Clusters[0].Endpoints[0].Address}))
-	}
-	fmt.Println("level=INFO msg=started workers=1 engine=net reason=stand-in")
-	return http.ListenAndServe(c.Listeners[0].Address, mux)
-}
-
-func blitzload() error {
-	if os.Args[1] == "origin" {
-		size, err := strconv.Atoi(flagValue("body-size"))
-		if err != nil {
-			return err
-		}
-		body := []byte(strings.Repeat("x", size))
-		return http.ListenAndServe(flagValue("address"), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Length", strconv.Itoa(size))
-			_, _ = w.Write(body)
-		}))
-	}
-	r, err := load()
-	if err != nil {
-		return err
-	}
-	return runfmt.WriteFile(flagValue("json"), r)
-}
-
-// load requests with one connection for the given time, at the given rate if there is one, and records what it saw.
-func load() (*runfmt.Record, error) {
-	warmup, err := time.ParseDuration(flagValue("warmup"))
-	if err != nil {
-		return nil, err
-	}
-	window, err := time.ParseDuration(flagValue("duration"))
-	if err != nil {
-		return nil, err
-	}
-	rate, _ := strconv.ParseFloat(flagValue("rate"), 64)
-	target := os.Args[len(os.Args)-1]
-	h, n := hdr.New(), int64(0)
-	start := time.Now().Add(warmup)
-	end := start
-	// The window is as long as asked for, but never so short on a busy machine that it is empty.
-	for n < 5 || time.Since(start) < window {
-		began := time.Now()
-		if err := get(target); err != nil {
-			return nil, err
-		}
-		if began.After(start) {
-			end = time.Now()
-			h.Record(int64(end.Sub(began)))
-			n++
-		}
-		if rate > 0 {
-			time.Sleep(time.Duration(float64(time.Second) / rate))
-		}
-	}
-	s, err := runfmt.NewSeries(h)
-	if err != nil {
-		return nil, err
-	}
-	none, err := runfmt.NewSeries(hdr.New())
-	if err != nil {
-		return nil, err
-	}
-	r := &runfmt.Record{
-		Schema: runfmt.Schema, Generator: runfmt.Generator{Name: "stand-in", Engine: "net"},
-		Params: runfmt.Params{URL: target, Targets: 1, Method: "GET", Protocol: "h1", Mode: runfmt.Closed, Connections: 1, Threads: 1},
-		Start:  start, MeasuredSeconds: end.Sub(start).Seconds(),
-		Counts:  runfmt.Counts{Requests: n, Sent: n, Completed: n, InWindow: n, ByCode: map[string]int64{"200": n}, ByClass: map[string]int64{"2xx": n}},
-		Latency: runfmt.Latency{Response: s, Service: s}, Cost: runfmt.Cost{Lateness: none},
-		AchievedRate: float64(n) / end.Sub(start).Seconds(),
-		Validity:     runfmt.Validity{Valid: true, Reasons: []string{}},
-	}
-	if rate > 0 {
-		r.Params.Mode, r.Params.OfferedRate = runfmt.Open, rate
-	}
-	if os.Getenv("LATE") != "" {
-		r.Validity = runfmt.Validity{Reasons: []string{"the generator was late"}}
-	}
-	return r, nil
-}
-
-func get(target string) error {
-	res, err := http.Get(target)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("status %s", res.Status)
-	}
-	_, err = io.Copy(io.Discard, res.Body)
-	return err
 }
