@@ -93,7 +93,7 @@ func TestMisuseOfOneAtATimePanics(t *testing.T) {
 			}()
 			f()
 		}
-		c.send(pattern(8 << 20))
+		c.send(big())
 		mustPanic("a second Send", func() { c.l.Send(c.id, []byte("x")) })
 		mustPanic("RecvInto while the multishot receive is on", func() { c.l.RecvInto(c.id, make([]byte, 1)) })
 	})

@@ -40,7 +40,7 @@ func TestEcho(t *testing.T) {
 func TestLargeSendToASlowReader(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w world) {
 		c, p := pair(t, w, nil)
-		want := pattern(8 << 20)
+		want := big()
 		c.send(want)
 		turns(w, 50)
 		if c.sends != 0 {
@@ -218,7 +218,7 @@ func TestCloseWithEverythingInFlight(t *testing.T) {
 				until(t, w, "OnRecvStopped", func() bool { return c.stopped == 1 })
 				c.l.RecvInto(c.id, make([]byte, 100))
 			}
-			c.send(pattern(8 << 20)) // more than the peer's window: nobody reads
+			c.send(big()) // more than the peer's window: nobody reads
 			turns(w, 5)
 			c.close()
 			until(t, w, "OnClose", func() bool { return c.closed == 1 })

@@ -37,6 +37,9 @@ func (c *core) init(o Options, clk clock.Clock) {
 	}
 }
 
+// maxEntries keeps the completion queue, four times as large, within the kernel's limit of 65536.
+const maxEntries = 16384
+
 // withDefaults fills in the sizes.
 func (o Options) withDefaults() Options {
 	if o.Engine == "" {
@@ -45,6 +48,7 @@ func (o Options) withDefaults() Options {
 	if o.Entries <= 0 {
 		o.Entries = 1024
 	}
+	o.Entries = min(o.Entries, maxEntries)
 	if o.Buffers <= 0 {
 		o.Buffers = 512
 	}

@@ -384,3 +384,81 @@ func TestListenOptions(t *testing.T) {
 		}
 	}
 }
+
+// hello is a handler that answers a byte and closes when the peer is gone.
+type hello struct {
+	l  loop.Loop
+	id loop.ID
+	n  *int
+}
+
+func (h *hello) OnConnect(error) {}
+func (h *hello) OnRecv(p []byte) { h.l.Send(h.id, helloAnswer) }
+func (h *hello) OnRecvEnd(error) { h.l.Close(h.id) }
+func (h *hello) OnRecvStopped()  {}
+func (h *hello) OnSend(int, error) {
+}
+func (h *hello) OnClose() { *h.n++ }
+
+var helloAnswer = []byte("!")
+
+// TestTenThousandConnections come and go one after the other: no slot and no descriptor is left over.
+func TestTenThousandConnections(t *testing.T) {
+	engines(t, func(t *testing.T, engine string) {
+		const total = 10_000
+		before := openFDs(t)
+		l := newLoop(t, loop.Options{Engine: engine})
+		fd, err := loop.Listen(anyPort, loop.ListenOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := localAddr(t, fd)
+		closed, highest := 0, uint32(0)
+		l.Listen(fd, acceptFunc(func(fd int) {
+			h := &hello{l: l, n: &closed}
+			h.id = l.Attach(fd, h)
+			highest = max(highest, uint32(h.id))
+			l.StartRecv(h.id)
+		}))
+		done := make(chan error, 1)
+		go func() { done <- l.Run() }()
+		to := &unix.SockaddrInet4{Port: int(addr.TCP.Port()), Addr: addr.TCP.Addr().As4()}
+		buf := make([]byte, 1)
+		for range total {
+			c, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := unix.Connect(c, to); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := unix.Write(c, buf); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := unix.Read(c, buf); n != 1 || err != nil {
+				t.Fatalf("read %d, %v", n, err)
+			}
+			// RST, so that no port is held in TIME_WAIT.
+			_ = unix.SetsockoptLinger(c, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+			unix.Close(c)
+		}
+		for open := int64(1); open > 0; { // the last of them
+			ask := make(chan int64)
+			l.Post(func() { ask <- l.Stats().Sockets })
+			open = <-ask
+		}
+		l.Stop()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if closed != total || l.Stats().Accepts != total {
+			t.Errorf("%d accepted, %d closed", l.Stats().Accepts, closed)
+		}
+		if highest > 100 {
+			t.Errorf("connections that came one after the other took slot %d", highest)
+		}
+		if after := openFDs(t); after > before {
+			t.Errorf("%d descriptors were open before, %d after", before, after)
+		}
+	})
+}

@@ -3,6 +3,7 @@
 package loop_test
 
 import (
+	"sync"
 	"testing"
 
 	"github.com/blitz-gateway/blitz/internal/loop"
@@ -201,6 +202,9 @@ func echo(c *conn) {
 	c.onEnd = kick
 	c.onSend = kick
 }
+
+// big is more than two sockets hold for a reader that does not read; made once, it takes long under -race.
+var big = sync.OnceValue(func() []byte { return pattern(8 << 20) })
 
 // pattern is n bytes in which every position can be told from its neighbours.
 func pattern(n int) []byte {

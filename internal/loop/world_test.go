@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/netip"
 	"runtime"
-	"slices"
 	"testing"
 	"time"
 
@@ -210,7 +209,7 @@ func (p *realPeer) pump() {
 			}
 			return
 		}
-		p.out = slices.Delete(p.out, 0, n)
+		p.out = p.out[n:]
 	}
 	if p.finish && !p.closed {
 		p.finish = false
@@ -219,9 +218,9 @@ func (p *realPeer) pump() {
 }
 
 func (p *realPeer) Read() (got []byte) {
-	var buf [4096]byte
+	buf := make([]byte, 64<<10)
 	for p.end == nil && !p.closed {
-		n, err := unix.Read(p.fd, buf[:])
+		n, err := unix.Read(p.fd, buf)
 		switch {
 		case errors.Is(err, unix.EAGAIN):
 			return got

@@ -32,11 +32,3 @@ func (f Faults) WithResets(chance int) Faults {
 	f.ResetRecv, f.ResetSend, f.RefuseConnect, f.AbortAccept = chance, chance, chance, chance
 	return f
 }
-
-// chance throws the dice.
-func (k *Kernel) chance(perMille int) bool {
-	return perMille > 0 && k.rnd.IntN(1000) < perMille
-}
-
-// part is a number from 1 to n.
-func (k *Kernel) part(n int) int { return 1 + k.rnd.IntN(n) }

@@ -243,6 +243,14 @@ func (k *Kernel) Silent(addr loop.Addr) {
 	k.silent[addr.String()] = true
 }
 
+// chance throws the dice.
+func (k *Kernel) chance(perMille int) bool {
+	return perMille > 0 && k.rnd.IntN(1000) < perMille
+}
+
+// part is a number from 1 to n.
+func (k *Kernel) part(n int) int { return 1 + k.rnd.IntN(n) }
+
 func (k *Kernel) newFile(f *file) int {
 	fd := k.nextFD
 	k.nextFD++

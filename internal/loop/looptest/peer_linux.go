@@ -112,7 +112,7 @@ func (p *Peer) Read() []byte {
 	p.k.mu.Lock()
 	defer p.k.touch()
 	var got []byte
-	buf := make([]byte, 4096)
+	buf := make([]byte, 64<<10)
 	for p.err == nil && !p.end.gone {
 		n, errno := p.end.read(buf)
 		if n > 0 {
