@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -254,12 +255,24 @@ func (c *client) closed() {
 	c.t.Helper()
 	b, err := io.ReadAll(c.br)
 	require.Empty(c.t, string(b), "bytes after the end")
-	var timeout net.Error
-	if err != nil && strings.Contains(err.Error(), "reset") {
-		return
+	if err != nil && !strings.Contains(err.Error(), "reset") {
+		require.NoError(c.t, err)
 	}
-	require.NotErrorAs(c.t, err, &timeout)
-	require.NoError(c.t, err)
+}
+
+// broken checks that the response ends in a way that nobody can take for a whole one: within its head or within its body.
+func (c *client) broken(method string) (head *http.Response, body string) {
+	c.t.Helper()
+	var timeout net.Error
+	r, err := http.ReadResponse(c.br, &http.Request{Method: method})
+	if err != nil {
+		require.False(c.t, errors.As(err, &timeout) && timeout.Timeout(), "timeout instead of an end")
+		return nil, ""
+	}
+	b, err := io.ReadAll(r.Body)
+	require.Error(c.t, err, "a whole response: %q", b)
+	require.False(c.t, errors.As(err, &timeout) && timeout.Timeout(), "timeout instead of an end")
+	return r, string(b)
 }
 
 // get is a whole request.
@@ -383,7 +396,7 @@ func serve(t *testing.T, h http.HandlerFunc) string {
 	return ln.Addr().String()
 }
 
-// names returns the trace of an http.Handler that answers with its own name.
+// named starts an origin that answers with its own name.
 func named(t *testing.T, name string) string {
 	t.Helper()
 	return serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, name) })
