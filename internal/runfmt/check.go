@@ -154,7 +154,7 @@ func (r *Record) checkRates() error {
 		return fmt.Errorf("achieved_rate is %v, but %d responses in %v s make %v", r.AchievedRate, r.Counts.InWindow, r.MeasuredSeconds, want)
 	}
 	k := r.Cost
-	if k.CPUUserSeconds < 0 || k.CPUSystemSeconds < 0 {
+	if k.CPUUserSeconds < 0 || k.CPUSystemSeconds < 0 || k.CPUWaitSeconds < 0 {
 		return fmt.Errorf("cost has negative CPU time")
 	}
 	want := 0.0

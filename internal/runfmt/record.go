@@ -160,7 +160,10 @@ func (s Series) Decode() (*hdr.Histogram, error) { return hdr.Decode(s.Histogram
 type Cost struct {
 	CPUUserSeconds   float64 `json:"cpu_user_seconds"`
 	CPUSystemSeconds float64 `json:"cpu_system_seconds"`
-	// CPUMicrosPerRequest is both together per response that ended in the window.
+	// CPUWaitSeconds is how long the loop threads were ready to run and waited for a CPU, summed over the threads: responses
+	// that arrived meanwhile look late, and no other number shows it. 0 where the kernel does not tell.
+	CPUWaitSeconds float64 `json:"cpu_wait_seconds"`
+	// CPUMicrosPerRequest is user and system time together per response that ended in the window.
 	CPUMicrosPerRequest float64 `json:"cpu_us_per_request"`
 	// Lateness is how much later than it could have a request was sent: the clock after the turn that sent it, minus the
 	// later of its intended start and the moment its connection became free. It is the generator's own fault, never

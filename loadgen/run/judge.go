@@ -14,6 +14,8 @@ const (
 	maxErrors = 0.01
 	// fullCPU is the share of its threads' time above which the generator may have been the bottleneck.
 	fullCPU = 0.95
+	// maxWait is the share of its threads' time that the generator may wait for a CPU without a word.
+	maxWait = 0.05
 )
 
 // judge decides whether a run may be believed. Every rule says what was seen and what was allowed.
@@ -34,6 +36,10 @@ func judge(r *runfmt.Record, o *Options) runfmt.Validity {
 	} else if n > 0 {
 		warn("%d of %d requests had an error", n, c.Requests)
 	}
+	waited := r.Cost.CPUWaitSeconds / r.MeasuredSeconds / float64(o.Threads)
+	if waited > maxWait {
+		warn("the generator was ready to run and waited for a CPU %.0f %% of the time: something else runs there, and latencies include the waiting", 100*waited)
+	}
 	late := false
 	if l := time.Duration(r.Cost.Lateness.P99); r.Params.Mode == runfmt.Open && l > o.MaxLateness {
 		late = true
@@ -42,14 +48,20 @@ func judge(r *runfmt.Record, o *Options) runfmt.Validity {
 	if r.Params.Mode == runfmt.Open && !r.Interrupted {
 		if got := answered(r); got < minAchieved*float64(c.Requests) {
 			why := fmt.Sprintf("the server, or %d connections to it, did not keep up (at most %d requests waited for a free connection)", o.Connections, r.Cost.MaxBacklog)
-			if late {
+			switch {
+			case late:
 				why = "the generator was late"
+			case waited > maxWait:
+				why = "the generator did not get its CPU"
 			}
 			no("achieved %.1f %% of the offered rate, below %g %%: %s", 100*got/float64(c.Requests), minAchieved*100, why)
 		}
 	}
 	if lost := c.Requests - c.Completed; lost > 0 && c.Completed > 0 {
 		warn("%d of %d requests never got a response and are not in the latencies: percentiles above %.3f are lower bounds", lost, c.Requests, 100*float64(c.Completed)/float64(c.Requests))
+	}
+	if n := r.Connections.Failed; n > 0 {
+		warn("%d connection(s) could not be opened", n)
 	}
 	if used := (r.Cost.CPUUserSeconds + r.Cost.CPUSystemSeconds) / r.MeasuredSeconds / float64(o.Threads); used > fullCPU {
 		warn("the generator used %.0f %% of its %d thread(s): the server may be faster than this", 100*used, o.Threads)

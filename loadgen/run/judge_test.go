@@ -44,6 +44,10 @@ func TestJudge(t *testing.T) {
 		{"many errors", func(r *runfmt.Record) { r.Errors.Status = 101 }, "101 of 10000 requests had an error", ""},
 		{"nothing", func(r *runfmt.Record) { r.Counts.Completed, r.Counts.InWindow = 0, 0 }, "not a single request", ""},
 		{"lost requests", func(r *runfmt.Record) { r.Counts.Completed = 9_990 }, "", "percentiles above 99.900 are lower bounds"},
+		{"no CPU", func(r *runfmt.Record) { r.Cost.CPUWaitSeconds = 1 }, "", "waited for a CPU 10 % of the time"},
+		{"no CPU and therefore short", func(r *runfmt.Record) { r.Cost.CPUWaitSeconds, r.Counts.InWindow = 1, 5_000 },
+			"below 99 %: the generator did not get its CPU", "waited for a CPU"},
+		{"failed connects", func(r *runfmt.Record) { r.Connections.Failed = 3 }, "", "3 connection(s) could not be opened"},
 		{"full CPU", func(r *runfmt.Record) { r.Cost.CPUUserSeconds = 9.9 }, "", "the generator used 99 % of its 1 thread(s)"},
 		{"closed loop has no offered rate", func(r *runfmt.Record) {
 			r.Params.Mode, r.Params.OfferedRate, r.Counts.InWindow, r.Cost.Lateness.P99 = runfmt.Closed, 0, 10, 0

@@ -43,7 +43,7 @@ func (s *session) result(p *recorder.Part) (*Result, error) {
 		Engine: info.Engine, EngineReason: info.Reason,
 	}
 	r.AchievedRate = float64(r.Counts.InWindow) / r.MeasuredSeconds
-	r.Cost = runfmt.Cost{CPUUserSeconds: s.user, CPUSystemSeconds: s.sys, MaxBacklog: p.MaxBacklog}
+	r.Cost = runfmt.Cost{CPUUserSeconds: s.user, CPUSystemSeconds: s.sys, CPUWaitSeconds: float64(s.cpuWait) / 1e9, MaxBacklog: p.MaxBacklog}
 	if n := r.Counts.InWindow; n > 0 {
 		r.Cost.CPUMicrosPerRequest = (s.user + s.sys) * 1e6 / float64(n)
 	}

@@ -49,6 +49,7 @@ type session struct {
 	begun      bool
 	ended      bool
 	user, sys  float64 // at the beginning of the window, then over the window
+	cpuWait    int64   // of all threads, in nanoseconds: minus those at the beginning, plus those at the end
 	interrupts int64   // time of the interrupt, 0: none
 }
 
@@ -203,10 +204,16 @@ func (s *session) interrupt() {
 	}
 }
 
-// window takes the CPU time when the first thread enters the window, and when the first leaves it.
+// window is called by each thread on entering and leaving the window. It takes the CPU time of the process when the first thread enters
+// and when the first leaves, and the waiting time of each thread.
 func (s *session) window(begins bool) {
+	w := cpuWait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if begins {
+		w = -w
+	}
+	s.cpuWait += w
 	switch {
 	case begins && !s.begun:
 		s.begun = true

@@ -154,7 +154,7 @@ func TestANewConnectionForEachRequest(t *testing.T) {
 func TestServerThatClosesAfterEachResponse(t *testing.T) {
 	url := newOrigin(t, origin.Options{Engine: "epoll", BodySize: 20_000})
 	eachEngine(t, func(t *testing.T, engine string) {
-		r := do(t, Options{Workload: newWorkload(t, url+"/close"), Closed: true, Engine: engine, Duration: 200 * time.Millisecond, ExpectBody: 20_000}).Record
+		r := do(t, Options{Workload: newWorkload(t, url+"/close"), Closed: true, Engine: engine, Duration: 500 * time.Millisecond, ExpectBody: 20_000}).Record
 		require.Greater(t, r.Counts.Completed, int64(4))
 		require.Equal(t, r.Counts.Requests, r.Counts.Completed)
 		require.Zero(t, r.Errors.Total(), r.Errors.Samples)

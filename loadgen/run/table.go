@@ -39,7 +39,8 @@ func WriteTable(w io.Writer, r *runfmt.Record) error {
 	for _, s := range e.Samples {
 		fmt.Fprintf(&b, "          %s\n", s)
 	}
-	fmt.Fprintf(&b, "cost      %.2f µs CPU per request (%.2f s user, %.2f s system)\n\n", r.Cost.CPUMicrosPerRequest, r.Cost.CPUUserSeconds, r.Cost.CPUSystemSeconds)
+	fmt.Fprintf(&b, "cost      %.2f µs CPU per request (%.2f s user, %.2f s system, %.2f s waiting for a CPU)\n\n",
+		r.Cost.CPUMicrosPerRequest, r.Cost.CPUUserSeconds, r.Cost.CPUSystemSeconds, r.Cost.CPUWaitSeconds)
 
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(tw, "latency\tmin\tmean\tp50\tp75\tp90\tp99\tp99.9\tp99.99\tmax\t")
