@@ -33,7 +33,7 @@ func Check(g Graph) []string {
 		}
 		for _, to := range imports {
 			for _, r := range Rules {
-				if within(from, ours+r.Package) && withinAny(to, r.MayNot) && !withinAny(to, r.Except) && !within(to, from) {
+				if within(from, ours+r.Package) && !withinAny(from, r.Spared) && withinAny(to, r.MayNot) && !withinAny(to, r.Except) && !within(to, from) {
 					report(from, to, r.Why)
 				}
 			}

@@ -1,0 +1,46 @@
+package tlsrec
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+)
+
+// State is what a handshake settled.
+type State struct {
+	// Version and Suite are tls.VersionTLS12 or later and the IDs of crypto/tls.
+	Version, Suite uint16
+	// Group is the key agreement.
+	Group tls.CurveID
+	// ALPN is the application protocol; empty if none was agreed.
+	ALPN string
+	// ServerName is the name that the client asked for; empty if it did not.
+	ServerName string
+	// Resumed tells that the session is an earlier one's continuation.
+	Resumed bool
+	// Retried tells that the server asked for another ClientHello (HelloRetryRequest).
+	Retried bool
+	// PeerCertificates is the peer's chain, its own certificate first; VerifiedChains what was built from it.
+	PeerCertificates []*x509.Certificate
+	VerifiedChains   [][]*x509.Certificate
+}
+
+func stateOf(cs *tls.ConnectionState) *State {
+	return &State{
+		Version: cs.Version, Suite: cs.CipherSuite, Group: cs.CurveID, ALPN: cs.NegotiatedProtocol, ServerName: cs.ServerName,
+		Resumed: cs.DidResume, Retried: cs.HelloRetryRequest, PeerCertificates: cs.PeerCertificates, VerifiedChains: cs.VerifiedChains,
+	}
+}
+
+// VersionName is the version as in an access log: "TLSv1.3".
+func (s *State) VersionName() string {
+	switch s.Version {
+	case tls.VersionTLS13:
+		return "TLSv1.3"
+	case tls.VersionTLS12:
+		return "TLSv1.2"
+	}
+	return tls.VersionName(s.Version)
+}
+
+// SuiteName is the name of the cipher suite in the IANA registry.
+func (s *State) SuiteName() string { return tls.CipherSuiteName(s.Suite) }
