@@ -97,7 +97,7 @@ func bars(title, unit string, names []string, values []stat.Spread) (string, err
 	p.Y.Min = 0
 	p.Y.Max *= 1.05
 	p.Y.Tick.Marker = plot.TickerFunc(plainTicks)
-	return svg(p, 300, 230)
+	return svg(p, 360, 240)
 }
 
 // plainTicks are about five round values from zero up.
@@ -162,7 +162,7 @@ func curves(title string, names []string, hs []*hdr.Histogram) (string, error) {
 	p.Y.Min, p.Y.Max = lo/1.3, hi*1.6
 	p.X.Tick.Marker = plot.TickerFunc(percentileTicks)
 	p.Y.Tick.Marker = plot.TickerFunc(durationTicks)
-	return svg(p, 460, 260)
+	return svg(p, 360, 240)
 }
 
 func percentileTicks(lo, hi float64) []plot.Tick {
