@@ -59,7 +59,9 @@ func (c *Conn) record(rec []byte) ([]byte, *Error) {
 	if alert != alertNone {
 		return nil, recordError(alert, openDetail(alert))
 	}
-	if c.useless++; c.useless > maxUseless {
+	if typ == typeApplicationData && len(content) > 0 {
+		c.useless = 0
+	} else if c.useless++; c.useless > maxUseless {
 		return nil, recordError(AlertUnexpectedMessage, "received too many records without content in a row")
 	}
 	if len(c.message) > 0 && typ != typeHandshake {
@@ -69,7 +71,6 @@ func (c *Conn) record(rec []byte) ([]byte, *Error) {
 	switch typ {
 	case typeApplicationData:
 		if len(content) > 0 {
-			c.useless = 0
 			c.release() // tickets that come later than this are not worth holding the handshake for
 		}
 		return content, nil
