@@ -234,7 +234,7 @@ func (c *Conn) recvLarge() {
 func (c *Conn) large(buf []byte, n int) {
 	e, x := c.env, c.x
 	e.Count.DownstreamBytesIn += uint64(n)
-	if x == nil || c.reqDone || x.Up == nil || c.in.Len() > 0 || x.Tunnel {
+	if x == nil || c.reqDone || x.Up == nil || c.in.Len() > 0 || x.Tunnel || int64(n) > c.body.Remaining() {
 		c.recv.Start(e.Loop, c.id, e.Pool)
 		e.Count.DownstreamBytesIn -= uint64(n)
 		c.take(buf[:n])
@@ -262,6 +262,9 @@ func (c *Conn) large(buf []byte, n int) {
 		return
 	}
 	c.bodyProgress()
+	if c.x == x && !c.paused && !c.closing {
+		c.recvLarge() // the rest, however small
+	}
 }
 
 // pause stops receiving because the upstream has enough.
