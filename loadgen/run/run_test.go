@@ -110,21 +110,22 @@ func TestAStallShowsInEveryRequestThatWasDueDuringIt(t *testing.T) {
 // Another open-loop generator, another implementation of HTTP, the same medians. A busy machine can hold up either of them, so
 // they have a few tries; a systematic difference fails every one.
 func TestAgreesWithVegeta(t *testing.T) {
-	const rate, length, tries = 150, time.Second, 6
+	const rate, length, tries = 150, time.Second, 10
 	url := newOrigin(t, origin.Options{Engine: "epoll"}) + "/delay/20ms"
 	eachEngine(t, func(t *testing.T, engine string) {
 		for try := 1; ; try++ {
 			ours := do(t, Options{Workload: newWorkload(t, url), Rate: rate, Connections: 20, Engine: engine, Duration: length}).Record
 			theirs := attack(url, rate, length)
-			require.InDelta(t, float64(theirs.Requests), float64(ours.Counts.Requests), 3)
+			require.EqualValues(t, rate-1, ours.Counts.Requests, "as the plan has it")
 			require.EqualValues(t, ours.Counts.Requests, ours.Counts.Completed+ours.Counts.Unsent)
 			p50 := time.Duration(ours.Latency.Response.P50)
 			require.GreaterOrEqual(t, p50, 20*time.Millisecond, "the server waits at least that long")
-			t.Logf("median: blitzload %v, vegeta %v", p50, theirs.Latencies.P50)
-			if ratio := float64(p50) / float64(theirs.Latencies.P50); ratio > 0.7 && ratio < 1.4 {
+			t.Logf("requests and median: blitzload %d, %v; vegeta %d, %v", ours.Counts.Requests, p50, theirs.Requests, theirs.Latencies.P50)
+			ratio := float64(p50) / float64(theirs.Latencies.P50)
+			if theirs.Requests+3 >= rate && ratio > 0.7 && ratio < 1.4 {
 				return
 			}
-			require.Less(t, try, tries, "the medians never agreed")
+			require.Less(t, try, tries, "they never agreed")
 		}
 	})
 }
