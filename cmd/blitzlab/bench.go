@@ -170,7 +170,7 @@ func binaries(ctx context.Context, root string, rootErr error, binDir string, wi
 	}
 	cleanup = func() { _ = os.RemoveAll(dir) }
 	say("building " + strings.Join(names, " and "))
-	if err := lab.Build(ctx, root, dir, names...); err != nil {
+	if err := lab.Build(ctx, root, dir, lab.Revision(ctx, root), names...); err != nil {
 		cleanup()
 		return "", nil, err
 	}

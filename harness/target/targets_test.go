@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -62,7 +64,10 @@ func freePort(t *testing.T) int {
 
 // Each system that is installed must do with its tuned configuration what the rules of the package promise.
 func TestTunedConfigurations(t *testing.T) {
-	for _, sys := range foreign {
+	own := filepath.Join(t.TempDir(), "blitz")
+	out, err := exec.Command("go", "build", "-o", own, "github.com/blitz-gateway/blitz/cmd/blitz").CombinedOutput()
+	require.NoError(t, err, string(out))
+	for _, sys := range append([]target.Target{blitz.New("blitz", own)}, foreign...) {
 		t.Run(sys.Name(), func(t *testing.T) {
 			bin, err := sys.Locate(context.Background())
 			if err != nil {
