@@ -3,3 +3,5 @@
 package hardening
 
 const taggedDefault = 50_000
+
+const faultSeeds = 100

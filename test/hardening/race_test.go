@@ -4,3 +4,5 @@ package hardening
 
 // The race detector makes everything ten times slower; what it looks for shows in fewer requests, too.
 const taggedDefault = 15_000
+
+const faultSeeds = 25

@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,9 @@ func TestMain(m *testing.M) {
 
 // engines runs f once for each engine that works here. io_uring may be forbidden (by a container's seccomp profile, say); epoll always works.
 func engines(t *testing.T, f func(t *testing.T, engine string)) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the engines are Linux's")
+	}
 	for _, engine := range []string{"uring", "epoll"} {
 		t.Run(engine, func(t *testing.T) {
 			l, err := loop.New(loop.Options{Engine: engine})
