@@ -30,9 +30,9 @@ const (
 // maxDiscard is how much of an unwanted request body is read to keep the connection.
 const maxDiscard = 64 << 10
 
-// maxAhead is how many bytes of further requests are held while one is answered. Receiving is paused from the first; what the
-// kernel had already taken in still comes.
-const maxAhead = 1 << 20
+// maxAhead is how many bytes of further requests are held while one is answered. Receiving is paused from the first, but what the
+// kernel had already taken in still comes: all provided buffers of the loop (2 MiB) at most, and once more before it sees the pause.
+const maxAhead = 5 << 20
 
 // Conn is one client connection: loop.Handler for its socket and exchange.Downstream for its current exchange.
 type Conn struct {
@@ -134,7 +134,8 @@ func (c *Conn) OnRecvEnd(err error) {
 		// Whether it closed or only half-closed cannot be told before we write; nginx and Envoy take it for gone, too.
 		c.gone(exchange.DownstreamTermination)
 	case c.out.Len() > 0 && err == io.EOF:
-		c.closeOut = true // the last response is still on its way to a client that half-closed
+		// The last response is still on its way to a client that half-closed; when paused, there are requests to answer, too.
+		c.closeOut = !c.paused
 		c.arm(waitWrite, c.lst.Body)
 	default:
 		c.shut()
@@ -180,7 +181,22 @@ func (c *Conn) OnSend(n int, err error) {
 			c.arm(waitWrite, c.lst.Body)
 		}
 	}
+	if c.paused && c.x == nil && !c.closeOut {
+		c.ahead()
+	}
 	c.Flush()
+}
+
+// ahead goes on with requests that waited for the client to read its responses.
+func (c *Conn) ahead() {
+	if !c.out.Drained() {
+		c.arm(waitWrite, c.lst.Body)
+		return
+	}
+	c.paused = false
+	c.recv.Start(c.env.Loop, c.id, c.env.Pool)
+	c.arm(waitNext, c.lst.Idle)
+	c.pipeline()
 }
 
 // Flush implements exchange.Downstream.
@@ -193,7 +209,7 @@ func (c *Conn) Flush() {
 		c.env.Loop.Send(c.id, b)
 		return
 	}
-	if c.closeOut {
+	if c.closeOut || c.x == nil && (c.recv.Ended() || c.env.draining && c.in.Len() == 0) {
 		c.end()
 	}
 }
@@ -204,7 +220,7 @@ func (c *Conn) end() {
 	case c.lingering:
 	case c.abrupt:
 		c.reset()
-	case c.recv.Ended() || c.reqDone && c.in.Len() == 0:
+	case c.recv.Ended() || c.reqDone && c.in.Len() == 0 && c.discarded == 0:
 		c.shut()
 	default:
 		c.lingering = true

@@ -10,9 +10,13 @@ import (
 func (c *Conn) take(p []byte) {
 	e := c.env
 	e.Count.DownstreamBytesIn += uint64(len(p))
-	if c.lingering {
+	if c.lingering || c.closeOut { // nothing further is answered
 		if c.discarded += int64(len(p)); c.discarded > lingerBytes {
-			c.shut()
+			if c.lingering {
+				c.shut()
+			} else {
+				c.recv.Pause(e.Loop, c.id, e.Pool) // until the response is out
+			}
 		}
 		return
 	}
@@ -45,6 +49,12 @@ func (c *Conn) input(b []byte) []byte {
 	c.inInput = true
 	for len(b) > 0 && !c.closing && !c.closeOut {
 		switch {
+		case c.x == nil && c.out.Full(): // the client asks and does not read the answers
+			c.inInput = false
+			c.paused = true
+			c.recv.Pause(c.env.Loop, c.id, c.env.Pool)
+			c.arm(waitWrite, c.lst.Body)
+			return b
 		case c.x == nil:
 			n := c.request(b)
 			if n == 0 {

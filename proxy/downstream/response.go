@@ -185,7 +185,6 @@ func (c *Conn) grown() bool {
 
 // Finish implements exchange.Downstream.
 func (c *Conn) Finish(trailers []wire.Field) {
-	x := c.x
 	if c.chunked && !c.isHead {
 		n := 8
 		for i := range trailers {
@@ -205,9 +204,6 @@ func (c *Conn) Finish(trailers []wire.Field) {
 		c.out.Commit(append(b, '\r', '\n'))
 	}
 	c.respDone, c.abrupt = true, false
-	if x.Tunnel {
-		c.reqDone = true
-	}
 	c.settle()
 	c.pipeline()
 }
