@@ -102,7 +102,9 @@ func (c *Conn) OnSend(n int, err error) {
 			c.failed(f)
 			return
 		}
-		q.arm(waitHead, sendErrorGrace)
+		if !q.answered {
+			q.arm(waitHead, sendErrorGrace)
+		}
 		return
 	}
 	q.q.Sent(n)
@@ -112,6 +114,9 @@ func (c *Conn) OnSend(n int, err error) {
 	}
 	if q.q.Len() == 0 && !q.answered {
 		c.env().Loop.Disarm(&q.timer) // it is the client's turn
+	}
+	if q.q.Len() == 0 && !q.answered {
+		c.env().Loop.Disarm(&q.timer) // it is the client's turn, which the downstream side watches
 	}
 	if q.paused && q.q.Drained() {
 		q.paused = false
