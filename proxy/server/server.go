@@ -34,6 +34,7 @@ type Server struct {
 	left      sync.WaitGroup
 	running   sync.WaitGroup
 	drainOnce sync.Once
+	stopOnce  sync.Once
 
 	failed   chan struct{} // closed when a worker has died
 	failOnce sync.Once
@@ -222,7 +223,9 @@ func (s *Server) Drain(ctx context.Context) (cut int) {
 }
 
 // Stop ends the workers at once, and closes the log. It may be called again.
-func (s *Server) Stop() {
+func (s *Server) Stop() { s.stopOnce.Do(s.stop) }
+
+func (s *Server) stop() {
 	for _, w := range s.workers {
 		if w != nil {
 			w.Stop()
