@@ -85,7 +85,9 @@ type glue struct {
 	kinds []Kind
 }
 
-func newGlue(c *Conn, sock io.ReadWriter) *glue { return &glue{c: c, sock: sock, buf: make([]byte, MaxRecord)} }
+func newGlue(c *Conn, sock io.ReadWriter) *glue {
+	return &glue{c: c, sock: sock, buf: make([]byte, MaxRecord)}
+}
 
 func (g *glue) flush() error {
 	g.out = g.c.AppendPending(g.out[:0])
