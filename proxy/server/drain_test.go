@@ -95,7 +95,7 @@ func TestDrainWithASlowReader(t *testing.T) {
 		o := listen(t)
 		g := gate(t, engine, setup{endpoints: []string{o.addr}})
 		c := g.dial()
-		require.NoError(t, c.SetReadBuffer(64 << 10))
+		require.NoError(t, c.SetReadBuffer(64<<10))
 		c.send(get("/"))
 		p := o.accept()
 		p.head()

@@ -161,3 +161,6 @@ func (w *Worker) Open() int { return w.down.Len() }
 
 // BufferBytes is the number of bytes of buffers in use: 0 when nothing moves.
 func (w *Worker) BufferBytes() int64 { return w.pool.InUse() }
+
+// Post runs f on the worker's thread. Safe from any goroutine; false when the worker has stopped.
+func (w *Worker) Post(f func()) bool { return w.loop.Post(f) }
