@@ -147,7 +147,7 @@ func (c *Conn) shake(input []byte) (int, Event, error) {
 		return n, Event{Need: need}, nil
 	}
 	if h.err != nil {
-		return n, Event{}, c.fail(handshakeError(h.err, c.pending))
+		return n, Event{}, c.fail(handshakeError(h.err, c.pending, h.pipe.alert))
 	}
 	cs := h.tls.ConnectionState()
 	if cs.Version != tls.VersionTLS13 {

@@ -10,9 +10,18 @@ import (
 )
 
 // handshakeError turns an error of crypto/tls into one that an operator understands. sent is what was written last: if
-// it ends with an alert in the clear, that is the one that tells the peer.
-func handshakeError(err error, sent []byte) *Error {
-	if a, ok := remoteAlert(err); ok {
+// it ends with an alert in the clear, that is the one that tells the peer. inClear is an alert that the peer sent in the
+// clear.
+//
+// A client of OpenSSL that refuses our certificate says so in the clear, although the server expects encryption by then.
+// crypto/tls answers bad_record_mac, which misleads an operator. The connection fails either way, so that nobody can gain
+// by forging such an alert but a wrong line in our log, and the better answer is worth that.
+func handshakeError(err error, sent []byte, inClear Alert) *Error {
+	a, ok := remoteAlert(err)
+	if !ok && inClear != alertNone && strings.Contains(err.Error(), "bad record MAC") {
+		a, ok = inClear, true
+	}
+	if ok {
 		e := remoteError(a)
 		e.Cause = err
 		return e
@@ -60,7 +69,7 @@ var knownFaults = []struct{ text, code, detail string }{
 
 // readError is handshakeError for errors of an established TLS 1.2 connection.
 func readError(err error) *Error {
-	e := handshakeError(err, nil)
+	e := handshakeError(err, nil, alertNone)
 	if !e.Received {
 		e.Detail = strings.Replace(e.Detail, "TLS handshake: ", "TLS: ", 1)
 		if e.Code == "handshake_failure" {

@@ -27,6 +27,7 @@ type handshake struct {
 
 func newHandshake(cfg *tls.Config, server bool, o Options) *handshake {
 	h := &handshake{server: server}
+	h.pipe.alert = alertNone
 	h.pipe.limit = o.MaxHandshakeBytes
 	if h.pipe.limit <= 0 {
 		h.pipe.limit = DefaultMaxHandshakeBytes

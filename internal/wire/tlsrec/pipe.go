@@ -19,6 +19,8 @@ type pipe struct {
 	limit int    // how many bytes a handshake may take
 	out   []byte // what crypto/tls wrote
 	peer  address
+	// alert is the last alert that came in a record of the size of one in the clear.
+	alert Alert
 	// wait suspends the handshake until there is more input; false means that it is cancelled. nil after the handshake.
 	wait func() bool
 	// wrote sees what was just written, in whole records.
@@ -49,7 +51,9 @@ func (a address) String() string { return string(a) }
 func (p *pipe) Read(b []byte) (int, error) {
 	for {
 		if p.left == 0 {
-			p.left, _ = wholeRecord(p.in)
+			if p.left, _ = wholeRecord(p.in); p.left == HeaderLen+2 && len(p.in) >= p.left && p.in[0] == typeAlert {
+				p.alert = Alert(p.in[HeaderLen+1])
+			}
 		}
 		if n := min(len(b), p.left, len(p.in)); n > 0 {
 			p.taken += n
