@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"syscall"
 
+	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/loadgen/floor"
 )
 
@@ -33,6 +34,7 @@ func (c *floorCmd) Run() error {
 		}
 	}
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 2))
+	_ = loop.CalmMonitor() // only a saving
 	s, err := floor.New(floor.Options{Address: addr, Upstream: up, Body: c.Body, Engine: c.Engine})
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/loadgen/cpuset"
 	"github.com/blitz-gateway/blitz/loadgen/origin"
 )
@@ -37,6 +38,7 @@ func (*originCmd) Help() string {
 // Run implements the command.
 func (c *originCmd) Run() error {
 	debug.SetGCPercent(400)
+	_ = loop.CalmMonitor() // only a saving
 	addr, err := resolve(c.Address)
 	if err != nil {
 		return usageError{err}

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/internal/hdr"
 	"github.com/blitz-gateway/blitz/internal/runfmt"
 	"github.com/blitz-gateway/blitz/loadgen/cpuset"
@@ -63,6 +64,7 @@ const maxBody = 1 << 30
 func (c *runCmd) Run() error {
 	// Little is allocated during a run; let what there is pile up rather than collect it beside the loop.
 	debug.SetGCPercent(400)
+	_ = loop.CalmMonitor() // only a saving
 	o, closeLog, err := c.options()
 	if err != nil {
 		return err

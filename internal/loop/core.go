@@ -21,6 +21,7 @@ type core struct {
 	pending, batch []ID  // sockets with local events; batch is the list being worked off
 	wish           int64 // Now at which OnTurn wants to be called, 0: no wish
 	accepted       int   // descriptor that is being handed over by OnAccept, else -1
+	yielded        int64 // Now of the last yield
 	running        bool
 	ended          bool
 }

@@ -64,13 +64,12 @@ func (e *epollLoop) Run() error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if e.opts.OnTurn != nil {
-		defer fineTimers()()
-	}
+	timerSlack(e.opts.OnTurn != nil)
 	e.running = true
 	var err error
 	for err == nil && !e.mail.stopping.Load() {
 		err = e.Turn()
+		e.yield()
 	}
 	e.teardown()
 	return err

@@ -165,11 +165,15 @@ func wakeEventFD(fd int) {
 	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&one)), 8)
 }
 
-// fineTimers asks the kernel not to round this thread's sleeps, and returns what takes that back.
-func fineTimers() func() {
-	const nanosecond, byDefault = 1, 0
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, nanosecond, 0, 0, 0)
-	return func() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, byDefault, 0, 0, 0) }
+// timerSlack says how much later than asked for the kernel may end this thread's sleeps. A thread inherits it from the one that
+// started it, which may be the calmed monitor (see CalmMonitor), so every loop sets its own: none for a loop that paces by OnTurn, the kernel's usual
+// 50 µs for others.
+func timerSlack(fine bool) {
+	slack := uintptr(50_000)
+	if fine {
+		slack = 1
+	}
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, slack, 0, 0, 0)
 }
 
 func ignoreEINTR(errno unix.Errno) error {

@@ -63,12 +63,11 @@ func (u *uringLoop) Run() error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if u.opts.OnTurn != nil {
-		defer fineTimers()()
-	}
+	timerSlack(u.opts.OnTurn != nil)
 	err := u.start()
 	for err == nil && !u.mail.stopping.Load() {
 		err = u.Turn()
+		u.yield()
 	}
 	u.teardown(err)
 	return err

@@ -63,6 +63,9 @@ func Start(snap *snapshot.Snapshot, version string) (*Server, error) {
 	if runtime.GOMAXPROCS(0) <= n {
 		runtime.GOMAXPROCS(n + 1)
 	}
+	if err := loop.CalmMonitor(); err != nil {
+		slog.Debug("monitor thread", "error", err)
+	}
 	s.workers = make([]*worker.Worker, n)
 	ready := make(chan error, n)
 	s.left.Add(n)
