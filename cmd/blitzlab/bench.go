@@ -106,7 +106,7 @@ func (c *benchCmd) Run(ctx context.Context) (err error) {
 	if c.NoReport {
 		return nil
 	}
-	return writeReport(c.Out, reportPaths{markdown: filepath.Join(root, "COMPARISON.md"), html: filepath.Join(c.Out, "report.html")})
+	return writeReport(c.Out, defaultPaths(root, c.Out))
 }
 
 func (c *benchCmd) profile() (lab.Profile, error) {

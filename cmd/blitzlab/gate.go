@@ -109,7 +109,7 @@ func (c *gateCmd) plan() (gate.Profile, []lab.Scenario, error) {
 
 // locate takes an executable as it is and builds a revision.
 func locate(ctx context.Context, root, scratch, name, from string) (lab.Located, error) {
-	path := from
+	var path string
 	if st, err := os.Stat(from); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
 		if path, err = filepath.Abs(from); err != nil {
 			return lab.Located{}, err

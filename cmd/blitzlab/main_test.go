@@ -129,6 +129,12 @@ func TestWrongUseIsExplained(t *testing.T) {
 	}
 }
 
+func TestOnlyPublishedResultsFillTheComparison(t *testing.T) {
+	assert.Equal(t, "/repo/COMPARISON.md", defaultPaths("/repo", "/repo/results").markdown)
+	assert.Equal(t, "/tmp/x/COMPARISON.md", defaultPaths("/repo", "/tmp/x").markdown)
+	assert.Equal(t, "/tmp/x/report.html", defaultPaths("/repo", "/tmp/x").html)
+}
+
 // A bench that is interrupted, politely or not, leaves no process behind.
 func TestInterruptedBenchLeavesNothingBehind(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {

@@ -12,27 +12,36 @@ import (
 
 type reportCmd struct {
 	Results  string `default:"results" help:"Root of the results." placeholder:"DIR"`
-	Markdown string `help:"Where the Markdown goes (default: COMPARISON.md at the root of the checkout)." placeholder:"FILE"`
+	Markdown string `help:"Where the Markdown goes (default: COMPARISON.md at the root of the checkout for its results/, else among the results)." placeholder:"FILE"`
 	HTML     string `name:"html" help:"Where the HTML page goes (default: report.html among the results)." placeholder:"FILE"`
 }
 
 // Run implements the command.
 func (c *reportCmd) Run() error {
-	p := reportPaths{c.Markdown, c.HTML}
-	if p.markdown == "" {
-		root, err := lab.ModuleRoot()
-		if err != nil {
-			return err
-		}
-		p.markdown = filepath.Join(root, "COMPARISON.md")
+	root, err := lab.ModuleRoot()
+	if err != nil && c.Markdown == "" {
+		return err
 	}
-	if p.html == "" {
-		p.html = filepath.Join(c.Results, "report.html")
+	p := defaultPaths(root, c.Results)
+	if c.Markdown != "" {
+		p.markdown = c.Markdown
+	}
+	if c.HTML != "" {
+		p.html = c.HTML
 	}
 	return writeReport(c.Results, p)
 }
 
 type reportPaths struct{ markdown, html string }
+
+// defaultPaths puts the page among the results. COMPARISON.md is at the root of the checkout for the published results, and beside any others.
+func defaultPaths(root, results string) reportPaths {
+	p := reportPaths{markdown: filepath.Join(results, "COMPARISON.md"), html: filepath.Join(results, "report.html")}
+	if abs, err := filepath.Abs(results); err == nil && root != "" && abs == filepath.Join(root, "results") {
+		p.markdown = filepath.Join(root, "COMPARISON.md")
+	}
+	return p
+}
 
 func writeReport(root string, to reportPaths) error {
 	all, err := result.ReadAll(root)

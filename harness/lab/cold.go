@@ -30,7 +30,7 @@ func (l *Lab) coldSample(ctx context.Context, s Scenario, t Located, sm *result.
 		}
 		select {
 		case <-run.Done():
-			return fmt.Errorf("it ended before it answered (%v): %s", run.Err(), run.LogTail())
+			return fmt.Errorf("it ended before it answered (%s): %s", run.Exit(), run.LogTail())
 		case <-ctx.Done():
 			return ctx.Err()
 		default:

@@ -280,9 +280,9 @@ func TestInterruptLeavesNothingBehind(t *testing.T) {
 	l, set := newLab(t, labtest.Programs(t))
 	l.Profile.Saturation = time.Minute
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
+	done, s := make(chan error, 1), scenario(t, "h1-proxy-1k")
 	go func() {
-		_, err := l.Run(ctx, scenario(t, "h1-proxy-1k"))
+		_, err := l.Run(ctx, s)
 		done <- err
 	}()
 	require.Eventually(t, func() bool {

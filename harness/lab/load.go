@@ -66,7 +66,7 @@ func (l *Lab) startOrigin(ctx context.Context, s Scenario) (*originProcess, erro
 		}
 		select {
 		case <-p.Done():
-			return nil, fmt.Errorf("the origin ended (%v): %s", p.Err(), p.LogTail())
+			return nil, fmt.Errorf("the origin ended (%s): %s", p.Exit(), p.LogTail())
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-time.After(5 * time.Millisecond):
@@ -344,14 +344,14 @@ func (l *Lab) blitzload(ctx context.Context, s Scenario, addr string, rate float
 	if err != nil {
 		return nil, err
 	}
-	waitErr := p.Wait(ctx.Done(), l.Profile.Warmup+d+30*time.Second)
+	// How it ended is in p.Exit(); an invalid run has its own exit code and a record that says why, and the record decides.
+	_ = p.Wait(ctx.Done(), l.Profile.Warmup+d+30*time.Second)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	// An invalid run has its own exit code and a record that says why; the record decides.
 	rec, err := runfmt.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("%s left no usable record (%w; %v): %s", p.Command(), err, waitErr, p.LogTail())
+		return nil, fmt.Errorf("%s left no usable record (%w; %s): %s", p.Command(), err, p.Exit(), p.LogTail())
 	}
 	return rec, nil
 }

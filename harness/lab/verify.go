@@ -93,8 +93,11 @@ func verify(ctx context.Context, addr, path string, want []byte, closing bool) (
 		head = a.headBytes
 	}
 	if closing {
-		if _, err := br.ReadByte(); !errors.Is(err, io.EOF) {
-			return 0, fmt.Errorf("the connection stayed open after Connection: close (%v)", err)
+		switch _, err := br.ReadByte(); {
+		case err == nil:
+			return 0, errors.New("bytes follow after Connection: close")
+		case !errors.Is(err, io.EOF):
+			return 0, fmt.Errorf("the connection stayed open after Connection: close: %w", err)
 		}
 	}
 	return head, nil

@@ -60,6 +60,19 @@ func (p *Process) Err() error {
 	}
 }
 
+// Exit tells in words how the leader ended.
+func (p *Process) Exit() string {
+	select {
+	case <-p.done:
+		if p.err == nil {
+			return "exit code 0"
+		}
+		return p.err.Error()
+	default:
+		return "still running"
+	}
+}
+
 // LogTail returns the last lines of the log, for error messages.
 func (p *Process) LogTail() string {
 	b, err := os.ReadFile(p.spec.Log)

@@ -74,7 +74,7 @@ func saturationTable(r *result.Result) Table {
 		})
 		t.Notes = append(t.Notes, invalidNote(r, tg.Name, result.Saturation, 0)...)
 		if mark != "" {
-			t.Notes = append(t.Notes, fmt.Sprintf("† %s did not use its CPU up: load generator or origin were the limit, so its requests/s is a lower bound. CPU per request stands.", tg.Name))
+			t.Notes = append(t.Notes, fmt.Sprintf("† %s did not use its CPU up: something else (load generator, origin, a neighbour) was the limit, so its requests/s is a lower bound. CPU per request stands.", tg.Name))
 		}
 	}
 	return t

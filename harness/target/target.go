@@ -179,21 +179,23 @@ func Start(set *proc.Set, t Target, bin Binary, plan Plan) (*Running, error) {
 func (r *Running) AwaitReady(ctx context.Context, path string, atMost time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
-	var last error
+	last := errors.New("not asked yet")
 	for {
 		select {
 		case <-r.Done():
-			return fmt.Errorf("%s ended before it answered (%v): %s", r.Target.Name(), r.Err(), r.LogTail())
+			return fmt.Errorf("%s ended before it answered (%s): %s", r.Target.Name(), r.Exit(), r.LogTail())
 		case <-ctx.Done():
-			return fmt.Errorf("%s did not answer within %v (%v): %s", r.Target.Name(), atMost, last, r.LogTail())
+			return fmt.Errorf("%s did not answer within %v: %w: %s", r.Target.Name(), atMost, last, r.LogTail())
 		case <-time.After(2 * time.Millisecond):
 		}
-		var status int
-		if status, last = get(ctx, r.Plan.Addr(), path); last == nil && status == http.StatusOK {
-			return nil
-		}
-		if last == nil {
+		status, err := get(ctx, r.Plan.Addr(), path)
+		switch {
+		case err != nil:
+			last = err
+		case status != http.StatusOK:
 			last = fmt.Errorf("status %d", status)
+		default:
+			return nil
 		}
 	}
 }
