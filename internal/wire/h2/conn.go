@@ -90,6 +90,7 @@ type Conn struct {
 	prefaceSeen  uint8
 	acked        bool // our SETTINGS
 	goingAway    bool // the peer sent GOAWAY, or we did
+	draining     bool // Drain was called
 	refusing     bool // we sent the last GOAWAY: streams above refuseAbove are ignored
 	refuseAbove  uint32
 	block        pendingBlock
@@ -168,8 +169,10 @@ func (c *Conn) closeStream(s *Stream, code ErrCode, cause Cause) {
 		c.earn(floodReset, 1)
 		c.earn(floodWindow, 1)
 	}
-	c.handler.Closed(s, code, cause)
+	s.localDone, s.remoteDone, s.closed = true, true, true
 	c.streams.remove(s)
+	c.handler.Closed(s, code, cause)
+	c.streams.release(s)
 }
 
 // finish closes a stream when both sides are done.
@@ -184,7 +187,7 @@ func (c *Conn) alive(s *Stream, id uint32) bool { return s.id == id && c.err == 
 
 // Reset ends a stream with RST_STREAM. Closed is called.
 func (c *Conn) Reset(s *Stream, code ErrCode) {
-	if s.id == 0 || c.err != nil {
+	if s.closed || c.err != nil {
 		return
 	}
 	c.sendReset(s.id, code)
@@ -227,7 +230,11 @@ func (c *Conn) streamFault(id uint32, e *Error) *Error {
 func (c *Conn) fail(e *Error) *Error {
 	if c.err == nil {
 		c.err = e
-		c.out = AppendGoAway(c.out, c.lastPeer, e.Code, e.Label)
+		last := c.lastPeer
+		if c.refusing {
+			last = min(last, c.refuseAbove) // it must not rise (section 6.8)
+		}
+		c.out = AppendGoAway(c.out, last, e.Code, e.Label)
 		c.closeAll(e.Code)
 	}
 	return c.err
@@ -262,12 +269,11 @@ const drainPing = 0x626c69747a647261
 // Drain begins the graceful end (RFC 9113 section 6.8): GOAWAY that refuses nothing yet, and a PING, whose answer shows
 // that the client has seen it; then follows GOAWAY with the last stream that came. A client just opens no more streams.
 func (c *Conn) Drain() {
-	if c.err != nil || c.goingAway && c.refusing {
+	if c.err != nil || c.draining {
 		return
 	}
-	c.goingAway = true
+	c.goingAway, c.draining = true, true
 	if c.cfg.Client {
-		c.refusing = true
 		c.out = AppendGoAway(c.out, 0, NoError, "")
 		return
 	}
@@ -280,7 +286,7 @@ func (c *Conn) DrainNow() {
 	if c.err != nil || c.refusing {
 		return
 	}
-	c.goingAway, c.refusing, c.refuseAbove = true, true, c.lastPeer
+	c.goingAway, c.draining, c.refusing, c.refuseAbove = true, true, true, c.lastPeer
 	c.out = AppendGoAway(c.out, c.lastPeer, NoError, "")
 }
 

@@ -51,13 +51,7 @@ func (c *Conn) beginData(h FrameHeader, in []byte) (int, *Error) {
 	}
 	c.data = pendingData{s: s, id: h.Stream, left: size, pad: pad, end: end}
 	c.creditFrame(s, int(h.Length), size-pad)
-	if size > 0 || !end {
-		if size == pad && end && s != nil {
-			c.endData(s, nil)
-		}
-		return n, nil
-	}
-	if s != nil {
+	if size == pad && end && s != nil {
 		c.endData(s, nil)
 	}
 	return n, nil

@@ -5,7 +5,7 @@ package h2
 // Consume says that the owner has no more use for n bytes of DATA of a stream, so that the peer may send as many again.
 // What was not consumed when a stream is closed is given back to the connection by itself.
 func (c *Conn) Consume(s *Stream, n int) {
-	if n = int(min(int64(n), s.held)); n <= 0 || c.err != nil {
+	if n = int(min(int64(n), s.held)); n <= 0 || s.closed || c.err != nil {
 		return
 	}
 	s.held -= int64(n)
@@ -100,7 +100,7 @@ func (c *Conn) unpark(s *Stream) {
 
 // Schedule says that a stream has data to write. Next will return it in its turn, once its window is open.
 func (c *Conn) Schedule(s *Stream) {
-	if s.id == 0 || s.parked || s.localDone {
+	if s.closed || s.parked || s.localDone {
 		return
 	}
 	if s.sendLeft <= 0 {

@@ -117,6 +117,9 @@ func (c *Conn) newRequest(id uint32, end bool, fault *Error) *Error {
 	if err := h.request(r, end); err != nil {
 		return err
 	}
+	if end && h.length > 0 {
+		return ErrContentLength
+	}
 	s := c.open(id)
 	s.expect = h.length
 	s.prio = prio
@@ -124,9 +127,6 @@ func (c *Conn) newRequest(id uint32, end bool, fault *Error) *Error {
 		s.prio = ParsePriority(h.priority)
 	}
 	s.headIn, s.remoteDone = true, end
-	if end && h.length > 0 {
-		return ErrContentLength
-	}
 	c.handler.Request(s, r, end)
 	return nil
 }

@@ -82,12 +82,10 @@ func (c *Conn) frameFault(h FrameHeader, e *Error) *Error {
 		if !c.idle(h.Stream) {
 			return nil
 		}
-		if h.Type != FramePriority {
-			return ErrIdle
-		}
 		if e == ErrPrioritySize {
 			return ErrFrameSize
 		}
+		return ErrIdle
 	}
 	return c.streamFault(h.Stream, e)
 }
@@ -153,7 +151,7 @@ func (c *Conn) rstStream(f *Frame) *Error {
 func (c *Conn) ping(f *Frame) *Error {
 	data := binary.BigEndian.Uint64(f.Payload)
 	if f.Has(FlagAck) {
-		if data == drainPing && c.goingAway && !c.cfg.Client {
+		if data == drainPing && c.draining && !c.cfg.Client {
 			c.DrainNow()
 			return nil
 		}

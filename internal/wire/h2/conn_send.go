@@ -155,7 +155,7 @@ func (c *Conn) Writable(s *Stream) int { return int(max(0, min(c.sendLeft, s.sen
 // WriteData writes as much of p as the windows allow and returns how much that was. With end, the message is ended when
 // all of p went out, which for an empty p needs no window; then Closed may be called.
 func (c *Conn) WriteData(s *Stream, p []byte, end bool) int {
-	if s.id == 0 || c.err != nil || s.localDone {
+	if s.closed || c.err != nil || s.localDone {
 		return 0
 	}
 	n := min(len(p), c.Writable(s))

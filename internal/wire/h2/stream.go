@@ -25,6 +25,7 @@ type Stream struct {
 	headOut               bool // ours is out
 	noBody                bool // client: a response to HEAD
 	connect               bool // client: a response to CONNECT
+	closed                bool // out of the table
 
 	prio       Priority
 	queued     bool
@@ -127,6 +128,10 @@ func (t *streamTable) remove(s *Stream) {
 	}
 	t.slots[i] = nil
 	t.count--
+}
+
+// release puts a stream that was taken out into the pool.
+func (t *streamTable) release(s *Stream) {
 	s.id, s.User = 0, nil
 	s.next = t.free
 	t.free = s
