@@ -4,4 +4,6 @@ package hardening
 
 const taggedDefault = 50_000
 
+const mutations = 3000
+
 const faultSeeds = 100

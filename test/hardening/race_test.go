@@ -5,4 +5,6 @@ package hardening
 // The race detector makes everything ten times slower; what it looks for shows in fewer requests, too.
 const taggedDefault = 15_000
 
+const mutations = 1000
+
 const faultSeeds = 25

@@ -30,6 +30,7 @@ var framingCases = []requestCase{
 	{name: "length in full-width digits", in: "POST /# HTTP/1.1\nHost: a\nContent-Length: \uff15\n\nhello", want: "400:bad_content_length close"},
 	{name: "length beyond 64 bits", in: "POST /# HTTP/1.1\nHost: a\nContent-Length: 18446744073709551621\n\nhello", want: "400:bad_content_length close"},
 	{name: "length of 2^63", in: "POST /# HTTP/1.1\nHost: a\nContent-Length: 9223372036854775808\n\nhello", want: "400:bad_content_length close"},
+	{name: "length in a folded line", in: "POST /# HTTP/1.1\nHost: a\nContent-Length:\n 5\n\nhello", want: "400:bad_content_length close"},
 	{name: "length with NUL", in: "POST /# HTTP/1.1\nHost: a\nContent-Length: 5\x00\n\nhello", want: "400:bad_field_value close"},
 	{name: "length with vertical tab", in: "POST /# HTTP/1.1\nHost: a\nContent-Length: \v5\n\nhello", want: "400:bad_field_value close"},
 
@@ -62,6 +63,7 @@ var framingCases = []requestCase{
 	{name: "coding behind a bare CR", in: "POST /# HTTP/1.1\nHost: a\nX: y␍Transfer-Encoding: chunked\n\n0\n\n", want: "400:bare_cr close"},
 	{name: "coding behind a bare LF", in: "POST /# HTTP/1.1\nHost: a\nX: y␊Transfer-Encoding: chunked\n\n0\n\n", want: "400:bare_lf close"},
 	{name: "coding in HTTP/1.0", in: "POST /# HTTP/1.0\nHost: a\nTransfer-Encoding: chunked\n\n0\n\n", want: "400:transfer_encoding_in_http10 close"},
+	{name: "coding identity in HTTP/1.0", in: "GET /# HTTP/1.0\nHost: a\nTransfer-Encoding: identity\n\n", want: "501:unknown_transfer_encoding close"},
 	{name: "coding with underscore is another field", in: "POST /# HTTP/1.1\nHost: a\nTransfer_Encoding: chunked\nContent-Length: 5\n\nhello", want: "200", up: []string{"POST /# hello"}, hasNot: []string{"chunked"}},
 	{name: "length with underscore is another field", in: "POST /# HTTP/1.1\nHost: a\nContent_Length: 99\nContent-Length: 5\n\nhello", want: "200", up: []string{"POST /# hello"}, hasNot: []string{"99"}},
 	{name: "length nominated by Connection", in: "POST /# HTTP/1.1\nHost: a\nConnection: Content-Length\nContent-Length: 5\n\nhello", want: "200", up: []string{"POST /# hello"}},
