@@ -15,6 +15,10 @@ type Options struct {
 	MaxHandshakeBytes int
 	// Peer names the peer. A client whose configuration has no ServerName keeps its sessions under this name.
 	Peer string
+	// Offload makes a server's handshake stop for its signature: Receive answers Working, and the caller makes the
+	// signature on another goroutine, so that a slow key (RSA) does not stall the other connections of its thread. It
+	// holds for certificates that come from GetCertificate.
+	Offload bool
 	// Sizer is the policy for record sizes; the zero value always fills records.
 	Sizer Sizer
 }
@@ -32,6 +36,9 @@ const (
 	// Closed: the peer sent close_notify and will send nothing more. What was received after it is ignored. Sending
 	// is still allowed (RFC 8446, 6.1).
 	Closed
+	// Working, with Options.Offload: call Event.Work on any goroutine, once, and Receive again on this one after it has
+	// returned. Until then Receive consumes nothing and answers Working without Work.
+	Working
 )
 
 // Event is what Receive found.
@@ -42,6 +49,8 @@ type Event struct {
 	Need int
 	// Data points into the input.
 	Data []byte
+	// Work is what a handshake waits for. It touches nothing of the Conn, which may be closed meanwhile.
+	Work func()
 }
 
 // Conn is one TLS connection. The life of it:
@@ -120,8 +129,8 @@ func (c *Conn) State() *State { return c.state }
 func (c *Conn) Sizer() *Sizer { return &c.sizer }
 
 // Receive works on input until something has happened that concerns the caller, and returns how many bytes of it are used
-// up. It decrypts in place: input is scratch afterwards but for the bytes that were not consumed. Errors are *Error, end
-// the connection, and come again.
+// up. It decrypts in place: input is scratch afterwards but for the bytes that were not consumed. Errors end the
+// connection and come again; but for calls after Close they are *Error.
 func (c *Conn) Receive(input []byte) (consumed int, ev Event, err error) {
 	switch c.phase {
 	case phaseHandshake:
@@ -139,6 +148,13 @@ func (c *Conn) shake(input []byte) (int, Event, error) {
 	h := c.hs
 	n := h.step(input)
 	c.takeOutput()
+	if h.work != nil && !h.done {
+		ev := Event{Kind: Working}
+		if !h.handed {
+			h.handed, ev.Work = true, h.work.make
+		}
+		return n, ev, nil
+	}
 	if !h.done {
 		_, need := wholeRecord(input[n:])
 		if h.pipe.left > 0 {

@@ -18,6 +18,9 @@ type handshake struct {
 	stop    func()
 	err     error
 	done    bool
+	// work is the signature that the handshake waits for; handed tells that the caller has it.
+	work   *signature
+	handed bool
 	// suiteID is the suite in the server's last ServerHello.
 	suiteID uint16
 	// out is the server's sending direction. crypto/tls sends session tickets as part of the handshake, and each takes
@@ -33,7 +36,7 @@ func newHandshake(cfg *tls.Config, server bool, o Options) *handshake {
 		h.pipe.limit = DefaultMaxHandshakeBytes
 	}
 	h.pipe.peer = address(o.Peer)
-	own := h.secrets.listen(cfg)
+	own := h.configure(cfg, server && o.Offload)
 	if server {
 		h.pipe.wrote = h.countSealed
 		h.tls = tls.Server(&h.pipe, own)
@@ -42,6 +45,30 @@ func newHandshake(cfg *tls.Config, server bool, o Options) *handshake {
 	}
 	h.next, h.stop = iter.Pull(h.run)
 	return h
+}
+
+// configure returns a configuration like cfg that belongs to this handshake: its secrets come here, also where
+// GetConfigForClient chooses another configuration, and signatures are made elsewhere if offload says so.
+func (h *handshake) configure(cfg *tls.Config, offload bool) *tls.Config {
+	adopt := func(cfg *tls.Config) *tls.Config {
+		own := cfg.Clone()
+		own.KeyLogWriter = &h.secrets
+		if get := own.GetCertificate; offload && get != nil {
+			own.GetCertificate = h.signElsewhere(get)
+		}
+		return own
+	}
+	own := adopt(cfg)
+	if choose := own.GetConfigForClient; choose != nil {
+		own.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			chosen, err := choose(hello)
+			if chosen == nil || err != nil {
+				return nil, err
+			}
+			return adopt(chosen), nil
+		}
+	}
+	return own
 }
 
 // run is the coroutine. It yields whenever crypto/tls wants to read what has not been received.
@@ -54,6 +81,9 @@ func (h *handshake) run(yield func(struct{}) bool) {
 
 // step lets the handshake read from in for as far as it goes, and returns how much it read.
 func (h *handshake) step(in []byte) int {
+	if h.work != nil && !h.work.ready.Load() {
+		return 0
+	}
 	h.pipe.in = in
 	h.next()
 	n := len(in) - len(h.pipe.in)

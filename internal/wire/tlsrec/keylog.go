@@ -2,7 +2,6 @@ package tlsrec
 
 import (
 	"bytes"
-	"crypto/tls"
 	"encoding/hex"
 )
 
@@ -56,21 +55,3 @@ func (s *secrets) take(dst *[maxSecret]byte, randomHex, secretHex []byte) int {
 
 // wipe forgets the secrets.
 func (s *secrets) wipe() { *s = secrets{} }
-
-// listen returns a configuration like cfg whose secrets go to s, also where GetConfigForClient chooses another one.
-func (s *secrets) listen(cfg *tls.Config) *tls.Config {
-	own := cfg.Clone()
-	own.KeyLogWriter = s
-	if choose := own.GetConfigForClient; choose != nil {
-		own.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			chosen, err := choose(hello)
-			if chosen == nil || err != nil {
-				return nil, err
-			}
-			chosen = chosen.Clone()
-			chosen.KeyLogWriter = s
-			return chosen, nil
-		}
-	}
-	return own
-}
