@@ -24,7 +24,7 @@ import (
 )
 
 type benchCmd struct {
-	Scenario    []string      `default:"all" help:"Scenarios, comma-separated: h1-static, h1-proxy-100b, h1-proxy-1k, h1-churn, h1-large, idle-10k, cold-start; h1-proxy is both proxy scenarios, all is all." placeholder:"NAME,…"`
+	Scenario    []string      `default:"all" help:"Scenarios, comma-separated: h1-static, h1-proxy-100b, h1-proxy-1k, h1-churn, h1-large, idle-10k, cold-start; h1-proxy is both proxy scenarios, h1-attack the five attacks by slow clients (with slowhttptest), all is all but those." placeholder:"NAME,…"`
 	Targets     []string      `default:"blitz,nginx,haproxy,envoy,caddy" help:"Targets, comma-separated. Those not installed are left out with a word."`
 	Profile     string        `default:"quick" enum:"quick,full" help:"quick: all scenarios in minutes; full: longer windows and more pairs."`
 	Pairs       int           `help:"Rounds of each measurement, in place of the profile's. Six is the least for a 95 % interval." placeholder:"N"`

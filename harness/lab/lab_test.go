@@ -61,12 +61,14 @@ func TestSelect(t *testing.T) {
 		}
 		return out
 	}
+	const standard = "h1-static h1-proxy-100b h1-proxy-1k h1-churn h1-large idle-10k cold-start"
 	for _, c := range []struct{ in, want string }{
 		{"cold-start,h1-static", "h1-static cold-start"},
 		{"h1-proxy", "h1-proxy-100b h1-proxy-1k"},
 		{"h1-proxy,h1-proxy-1k", "h1-proxy-100b h1-proxy-1k"},
-		{"all", strings.Join(ScenarioNames(), " ")},
-		{"", strings.Join(ScenarioNames(), " ")},
+		{"all", standard},
+		{"", standard},
+		{"h1-attack", "h1-attack-none h1-attack-headers h1-attack-body h1-attack-range h1-attack-read"},
 	} {
 		var in []string
 		if c.in != "" {

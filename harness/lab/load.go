@@ -145,11 +145,13 @@ func (l *Lab) loadScenario(ctx context.Context, s Scenario, r *result.Result, lo
 		r.Samples = append(r.Samples, samples...)
 		return err
 	}
-	if err := phase(result.Saturation, 0, p.Saturation); err != nil {
-		return err
+	rates := s.rates
+	if !s.attacked {
+		if err := phase(result.Saturation, 0, p.Saturation); err != nil {
+			return err
+		}
+		rates, r.Scenario.Skipped = l.rates(s, r.Samples)
 	}
-	var rates []float64
-	rates, r.Scenario.Skipped = l.rates(s, r.Samples)
 	for _, rate := range rates {
 		if err := phase(result.FixedRate, rate, p.Rate); err != nil {
 			return err
@@ -221,6 +223,14 @@ func (l *Lab) loadSample(ctx context.Context, s Scenario, t Located, origin *ori
 	}
 	if err := l.ready(ctx, s, t, run, want); err != nil {
 		return hs, err
+	}
+
+	if s.attack != "" {
+		a, err := l.startAttack(ctx, s.attack, run.Plan.Addr(), s.path)
+		if err != nil {
+			return hs, err
+		}
+		defer func() { err = errors.Join(err, a.Stop(time.Second)) }()
 	}
 
 	meter, err := proc.StartMeter(run.Process, meterEvery)

@@ -33,6 +33,9 @@ type Scenario struct {
 	newConnection bool
 	// rates that are offered to every target, requests per second; half of the slowest saturation is added.
 	rates []float64
+	// attacked: only fixed rates are measured, while attack (a key of attacks, "" for none) goes on.
+	attacked bool
+	attack   string
 }
 
 var scenarios = []Scenario{
@@ -61,6 +64,11 @@ var scenarios = []Scenario{
 		About:   "Keep-alive requests for bodies of 1 MiB, forwarded from one origin: the cost of moving bytes.",
 		proxied: true, path: "/1m", bodyBytes: 1 << 20, connections: 32,
 	},
+	attackScenario("none", "", "The same load as below without an attack: what to compare with."),
+	attackScenario("headers", "headers", "1,000 connections whose request heads never end (slowloris)."),
+	attackScenario("body", "body", "1,000 connections whose request bodies drip."),
+	attackScenario("range", "range", "1,000 connections that ask for thousands of overlapping ranges."),
+	attackScenario("read", "read", "1,000 connections that read their responses a few bytes at a time."),
 	{
 		Name: "idle-10k", Title: "10,000 idle connections", kind: idle,
 		About: "Connections that have been served one request each and are kept open: memory and CPU time of doing nothing.",
@@ -73,8 +81,19 @@ var scenarios = []Scenario{
 	},
 }
 
+// attackScenario is what well-behaved clients see at a modest rate while slowhttptest attacks.
+func attackScenario(name, attack, about string) Scenario {
+	return Scenario{
+		Name: "h1-attack-" + name, Title: "HTTP/1.1, proxied, slow clients: " + name, About: about,
+		proxied: true, path: "/64k", bodyBytes: 64 << 10, connections: 16, rates: []float64{1000}, attacked: true, attack: attack,
+	}
+}
+
 // groups are names for several scenarios.
-var groups = map[string][]string{"h1-proxy": {"h1-proxy-100b", "h1-proxy-1k"}}
+var groups = map[string][]string{
+	"h1-proxy":  {"h1-proxy-100b", "h1-proxy-1k"},
+	"h1-attack": {"h1-attack-none", "h1-attack-headers", "h1-attack-body", "h1-attack-range", "h1-attack-read"},
+}
 
 // ScenarioNames lists all scenarios in the order in which they run.
 func ScenarioNames() []string {
@@ -85,7 +104,8 @@ func ScenarioNames() []string {
 	return out
 }
 
-// Select returns the named scenarios in their own order, each once; "all" or nothing means all of them.
+// Select returns the named scenarios in their own order, each once; "all" or nothing means all but the attacks, which take long and
+// need slowhttptest.
 func Select(names []string) ([]Scenario, error) {
 	want := map[string]bool{}
 	for _, n := range names {
@@ -99,12 +119,12 @@ func Select(names []string) ([]Scenario, error) {
 		case slices.Contains(ScenarioNames(), n):
 			want[n] = true
 		default:
-			return nil, fmt.Errorf("no scenario %q; there are %s, h1-proxy and all", n, strings.Join(ScenarioNames(), ", "))
+			return nil, fmt.Errorf("no scenario %q; there are %s, h1-proxy, h1-attack and all", n, strings.Join(ScenarioNames(), ", "))
 		}
 	}
 	var out []Scenario
 	for _, s := range scenarios {
-		if len(names) == 0 || want[s.Name] {
+		if len(names) == 0 && !s.attacked || want[s.Name] {
 			out = append(out, s)
 		}
 	}
