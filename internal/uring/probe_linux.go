@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"unsafe"
@@ -103,6 +104,9 @@ var features = []feature{
 var Available = sync.OnceValue(func() error { return available(sysSetup, features) })
 
 func available(call setupCall, list []feature) error {
+	// A ring is registered with, and belongs to, the thread that enables it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	r, err := newRing(Config{Entries: 8}, call)
 	if err != nil {
 		return err
