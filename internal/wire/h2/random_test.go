@@ -67,7 +67,7 @@ func (p *peerSide) send(s *Stream, size int) {
 
 func (p *peerSide) Response(s *Stream, r *wire.Response, end bool) {
 	if want := fmt.Sprint(s.ID()); len(r.Fields) == 0 || string(r.Fields[0].Value) != want {
-		p.t.Fatalf("stream %s has fields %q", want, r.Fields)
+		p.t.Fatalf("stream %s has fields %s", want, fieldText(r.Fields))
 	}
 	p.begin(s, "", end)
 }
@@ -94,7 +94,7 @@ func (p *peerSide) Data(s *Stream, b []byte, end bool) {
 
 func (p *peerSide) Trailers(s *Stream, fields []wire.Field) {
 	if string(fields[0].Name) != "sum" {
-		p.t.Fatalf("trailers %q", fields)
+		p.t.Fatalf("trailers %s", fieldText(fields))
 	}
 	p.check(s)
 }
