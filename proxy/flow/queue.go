@@ -15,6 +15,7 @@ type Pool struct {
 	small, large         *loop.Slab
 	smallSize, largeSize int
 	budget               int64
+	heap                 int64 // bytes of ordinary memory, which count like the others
 	free                 *seg
 }
 
@@ -58,7 +59,17 @@ func (p *Pool) Put(buf []byte) {
 }
 
 // InUse is the number of bytes handed out.
-func (p *Pool) InUse() int64 { return p.small.InUse() + p.large.InUse() }
+func (p *Pool) InUse() int64 { return p.small.InUse() + p.large.InUse() + p.heap }
+
+// heapBuffer makes a buffer of a size that neither slab has. Whoever drops it takes its capacity off p.heap.
+func (p *Pool) heapBuffer(size int) []byte {
+	if p.InUse()+int64(size) > p.budget {
+		return nil
+	}
+	b := make([]byte, size)
+	p.heap += int64(cap(b))
+	return b
+}
 
 type seg struct {
 	buf  []byte // whole slab buffer
@@ -170,6 +181,10 @@ func (q *Queue) Append(p []byte) bool {
 
 // Push adds buf[:n] without copying. The queue owns buf from here on.
 func (q *Queue) Push(buf []byte, n int) {
+	if n == 0 { // an empty segment would never be sent, and so never given back
+		q.Pool.Put(buf)
+		return
+	}
 	s := q.Pool.seg(buf[:cap(buf)])
 	s.w = n
 	q.size += n
