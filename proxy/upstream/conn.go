@@ -113,9 +113,6 @@ func (c *Conn) OnSend(n int, err error) {
 		return
 	}
 	if q.q.Len() == 0 && !q.answered {
-		c.env().Loop.Disarm(&q.timer) // it is the client's turn
-	}
-	if q.q.Len() == 0 && !q.answered {
 		c.env().Loop.Disarm(&q.timer) // it is the client's turn, which the downstream side watches
 	}
 	if q.paused && q.q.Drained() {
