@@ -100,6 +100,9 @@ var acceptedRequests = []struct {
 	{"underscore", "GET / HTTP/1.1\nHost: a\nX_Forwarded_For: 1\nTransfer_Encoding: chunked\nContent_Length: 7\n\n",
 		req("GET", "/", "a", "a", "/", ""),
 		[]string{"Host=a", "-X_Forwarded_For=1", "-Transfer_Encoding=chunked", "-Content_Length=7"}},
+	{"Proxy", "GET / HTTP/1.1\nHost: a\npROXY: http://x\nProxy-X: 1\nProxies: 2\n\n",
+		req("GET", "/", "a", "a", "/", ""),
+		[]string{"Host=a", "-pROXY=http://x", "Proxy-X=1", "Proxies=2"}},
 }
 
 type mod = func(*wire.Request)
