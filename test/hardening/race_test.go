@@ -8,3 +8,6 @@ const taggedDefault = 15_000
 const mutations = 1000
 
 const faultSeeds = 25
+
+// memoryIsOurs: the race detector keeps what it knows about memory that was given back.
+const memoryIsOurs = false

@@ -67,19 +67,22 @@ func sendInFragments(ctx context.Context, c *websocket.Conn, rnd *rand.Rand, typ
 
 // messages makes the same sequence of messages for the one who sends and the one who compares.
 func messages(seed uint64) func() (websocket.MessageType, []byte) {
+	const largest = 200 << 10
 	rnd := rand.New(rand.NewPCG(seed, 1))
+	noise := make([]byte, 2*largest)
+	for i := range noise {
+		noise[i] = 'a' + byte(rnd.UintN(26))
+	}
 	return func() (websocket.MessageType, []byte) {
 		n := rnd.IntN(1000)
-		switch rnd.IntN(100) {
+		switch rnd.IntN(200) {
 		case 0:
-			n = rnd.IntN(200 << 10)
+			n = rnd.IntN(largest)
 		case 1:
 			n = 0
 		}
-		p := make([]byte, n)
-		for i := range p {
-			p[i] = 'a' + byte(rnd.UintN(26))
-		}
+		i := rnd.IntN(largest)
+		p := noise[i : i+n]
 		if rnd.IntN(2) == 0 {
 			return websocket.MessageText, p
 		}
