@@ -42,12 +42,11 @@ type Conn struct {
 	recv flow.Receiver
 	out  flow.Queue
 	in   flow.Input
-	body h1.Body
 
 	timer loop.Timer
 
 	// x is the current exchange, nil between requests.
-	x *exchange.Exchange
+	x *active
 
 	requests  int
 	scanned   int   // how much of in was searched for the end of a head
@@ -70,8 +69,6 @@ type Conn struct {
 	minor     uint8
 
 	started   int64 // loop time of the accept
-	body0     rate  // pace of the request body
-	write0    rate  // pace of the client's reading
 	proxyWait bool  // the PROXY protocol header is still to come
 	counted   bool  // in lst.sources
 
@@ -81,6 +78,14 @@ type Conn struct {
 	localAddr  netip.AddrPort // from the PROXY protocol
 
 	prev, next *Conn
+}
+
+// active is what a connection needs only while it has an exchange. An idle one does not pay for it.
+type active struct {
+	exchange.Exchange
+	body      h1.Body
+	bodyRate  rate // pace of the request body
+	writeRate rate // pace of the client's reading
 }
 
 func (c *Conn) arm(kind uint8, d time.Duration) {
@@ -162,8 +167,8 @@ func (c *Conn) OnSend(n int, err error) {
 	c.env.Count.DownstreamBytesOut += uint64(n)
 	c.out.Sent(n)
 	if c.srcPaused {
-		c.write0.add(n)
-		if c.write0.tooSlow(c.lst.MinRate, c.env.Loop.Now()) {
+		c.x.writeRate.add(n)
+		if c.x.writeRate.tooSlow(c.lst.MinRate, c.env.Loop.Now()) {
 			c.env.Count.Failures.Add("client_reads_too_slowly")
 			c.gone(exchange.DownstreamTermination)
 			return

@@ -40,7 +40,9 @@ type Env struct {
 	draining bool
 	req      wire.Request // scratch of the parser: valid during one callback
 	freeConn *Conn
-	freeX    []*exchange.Exchange
+	freeX    []*active
+	nFree    int   // connections in freeConn
+	dropped  int   // connections and exchanges left to the collector since the last Dropped
 	live     *Conn // all connections
 	n        int
 }
@@ -69,6 +71,17 @@ type Listener struct {
 	Released func()
 
 	sources map[netip.Addr]int // connections by client address, when MaxPerSource is set
+}
+
+// maxFree is how many unused connections, and exchanges, are kept for the next ones. What a burst leaves beyond that goes to
+// the collector.
+const maxFree = 1024
+
+// Dropped is how many objects were left to the collector since the last call.
+func (e *Env) Dropped() int {
+	n := e.dropped
+	e.dropped = 0
+	return n
 }
 
 // Len is the number of connections.
@@ -100,6 +113,7 @@ func (e *Env) Accept(fd int, l *Listener) {
 		c.out.Pool = e.Pool
 	} else {
 		e.freeConn = c.next
+		e.nFree--
 	}
 	c.env, c.lst = e, l
 	c.started = e.Loop.Now()
@@ -120,10 +134,10 @@ func (e *Env) Accept(fd int, l *Listener) {
 	c.arm(waitHead, l.Header)
 }
 
-func (e *Env) exchange() *exchange.Exchange {
+func (e *Env) exchange() *active {
 	n := len(e.freeX)
 	if n == 0 {
-		return new(exchange.Exchange)
+		return new(active)
 	}
 	x := e.freeX[n-1]
 	e.freeX = e.freeX[:n-1]
@@ -140,7 +154,12 @@ func (e *Env) forget(c *Conn) {
 		c.next.prev = c.prev
 	}
 	e.n--
+	if e.nFree == maxFree {
+		e.dropped++
+		return
+	}
 	*c = Conn{timer: c.timer, next: e.freeConn}
 	c.out.Pool = e.Pool
 	e.freeConn = c
+	e.nFree++
 }

@@ -132,11 +132,11 @@ func (c *Conn) begin(r *wire.Request) {
 	if c.reqDone {
 		e.Loop.Disarm(&c.timer)
 	} else {
-		c.body.Init(r.Body, r.Length, &c.lst.Limits)
+		c.x.body.Init(r.Body, r.Length, &c.lst.Limits)
 		c.arm(waitBody, c.lst.Body)
-		c.body0.start(x.Start)
+		c.x.bodyRate.start(x.Start)
 	}
-	e.Dispatch.Dispatch(x, r)
+	e.Dispatch.Dispatch(&x.Exchange, r)
 	if c.x == x && c.reqDone && x.Up != nil {
 		x.Up.Finish(nil)
 	}
@@ -153,12 +153,12 @@ func (c *Conn) bodyBytes(b []byte) (rest []byte, more bool) {
 		}
 		return nil, true
 	}
-	data, n, err := c.body.Next(b)
+	data, n, err := c.x.body.Next(b)
 	if err != nil {
 		c.brokenBody(exchange.FromWire(err))
 		return nil, false
 	}
-	if n == 0 && len(data) == 0 && !c.body.Done() {
+	if n == 0 && len(data) == 0 && !c.x.body.Done() {
 		return b, false
 	}
 	b = b[n:]
@@ -168,8 +168,8 @@ func (c *Conn) bodyBytes(b []byte) (rest []byte, more bool) {
 	if c.x != x {
 		return b, true
 	}
-	if c.body.Done() {
-		c.requestDone(c.body.Trailers())
+	if c.x.body.Done() {
+		c.requestDone(c.x.body.Trailers())
 	} else {
 		c.bodyProgress()
 	}
@@ -180,7 +180,7 @@ func (c *Conn) bodyBytes(b []byte) (rest []byte, more bool) {
 func (c *Conn) payload(data []byte) bool {
 	x := c.x
 	x.BytesIn += int64(len(data))
-	c.body0.add(len(data))
+	c.x.bodyRate.add(len(data))
 	if x.MaxBody > 0 && x.BytesIn > x.MaxBody {
 		c.brokenBody(exchange.ErrBodyTooLarge)
 		return false
@@ -221,14 +221,14 @@ func (c *Conn) bodyProgress() {
 	if c.paused || c.x == nil {
 		return
 	}
-	if c.body0.tooSlow(c.lst.MinRate, c.env.Loop.Now()) {
+	if c.x.bodyRate.tooSlow(c.lst.MinRate, c.env.Loop.Now()) {
 		c.brokenBody(exchange.ErrBodyTooSlow)
 		return
 	}
 	if !c.srcPaused {
 		c.arm(waitBody, c.lst.Body)
 	}
-	if c.x.BodyKind == wire.BodyLength && c.body.Remaining() > largeBody {
+	if c.x.BodyKind == wire.BodyLength && c.x.body.Remaining() > largeBody {
 		c.recvLarge()
 	}
 }
@@ -237,33 +237,33 @@ func (c *Conn) bodyProgress() {
 const largeBody = 64 << 10
 
 func (c *Conn) recvLarge() {
-	c.recv.Large(c.env.Loop, c.id, c.env.Pool, c.body.Remaining())
+	c.recv.Large(c.env.Loop, c.id, c.env.Pool, c.x.body.Remaining())
 }
 
 // large handles buf[:n], received straight into a large buffer that is ours. The receive was limited to what remains of the body.
 func (c *Conn) large(buf []byte, n int) {
 	e, x := c.env, c.x
 	e.Count.DownstreamBytesIn += uint64(n)
-	if x == nil || c.reqDone || x.Up == nil || c.in.Len() > 0 || x.Tunnel || int64(n) > c.body.Remaining() {
+	if x == nil || c.reqDone || x.Up == nil || c.in.Len() > 0 || x.Tunnel || int64(n) > c.x.body.Remaining() {
 		c.recv.Start(e.Loop, c.id, e.Pool)
 		e.Count.DownstreamBytesIn -= uint64(n)
 		c.take(buf[:n])
 		e.Pool.Put(buf)
 		return
 	}
-	data, used, err := c.body.Next(buf[:n])
+	data, used, err := c.x.body.Next(buf[:n])
 	if err != nil || used != n || len(data) != n {
 		e.Pool.Put(buf)
 		c.gone(exchange.DownstreamProtocol)
 		return
 	}
 	x.BytesIn += int64(n)
-	c.body0.add(n)
+	c.x.bodyRate.add(n)
 	ok := x.Up.BodyBuffer(buf, n)
 	if c.x != x || c.closing {
 		return
 	}
-	if c.body.Done() {
+	if c.x.body.Done() {
 		c.requestDone(nil)
 		return
 	}
@@ -296,7 +296,7 @@ func (c *Conn) Resume() {
 	}
 	c.paused = false
 	if c.x != nil && !c.reqDone && !c.x.Tunnel {
-		c.body0.start(c.env.Loop.Now()) // the pause was not the client's fault
+		c.x.bodyRate.start(c.env.Loop.Now()) // the pause was not the client's fault
 		c.bodyProgress()
 	}
 	if !c.closing && !c.recv.IsLarge() {

@@ -120,7 +120,7 @@ func (c *Conn) mayKeep() {
 	if c.env.draining {
 		c.keepAlive = false
 	}
-	if !c.reqDone && (c.x.Expect100 || c.x.BodyKind == wire.BodyLength && c.body.Remaining() > maxDiscard) {
+	if !c.reqDone && (c.x.Expect100 || c.x.BodyKind == wire.BodyLength && c.x.body.Remaining() > maxDiscard) {
 		c.keepAlive = false
 	}
 }
@@ -176,7 +176,7 @@ func (c *Conn) grown() bool {
 	}
 	if !c.srcPaused {
 		c.srcPaused = true
-		c.write0.start(c.env.Loop.Now())
+		c.x.writeRate.start(c.env.Loop.Now())
 		c.arm(waitWrite, c.lst.Body)
 	}
 	c.Flush()
@@ -302,7 +302,11 @@ func (c *Conn) endExchange() {
 	c.x = nil
 	c.srcPaused = false
 	c.env.Count.RequestsActive--
-	c.env.Dispatch.Ended(x)
+	c.env.Dispatch.Ended(&x.Exchange)
 	x.Reset()
+	if len(c.env.freeX) == maxFree {
+		c.env.dropped++
+		return
+	}
 	c.env.freeX = append(c.env.freeX, x)
 }

@@ -8,6 +8,7 @@ package worker
 import (
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/blitz-gateway/blitz/internal/loop"
@@ -27,6 +28,9 @@ const (
 	largeBuffer = 64 << 10
 	// minPool is the least a worker can work with.
 	minPool = 8 << 20
+	// muchGarbage is how many objects of ended connections are worth a collection: a few MiB, which would otherwise wait for
+	// the heap to grow to several times its size.
+	muchGarbage = 4096
 	// trimEvery is how often memory that was not needed is given back.
 	trimEvery = 2 * time.Second
 )
@@ -62,6 +66,7 @@ type Worker struct {
 	draining bool
 	drained  bool
 	freeEcho *echo
+	garbage  int
 	trim     loop.Timer
 	scratch  scratch
 }
@@ -100,6 +105,10 @@ func newPool(s *snapshot.Snapshot) *flow.Pool {
 // OnTimer implements loop.TimerHandler: memory of the last burst goes back to the system.
 func (w *Worker) OnTimer(t *loop.Timer) {
 	w.pool.Trim()
+	if w.garbage += w.down.Dropped(); w.garbage >= muchGarbage {
+		w.garbage = 0
+		go debug.FreeOSMemory() // elsewhere: it collects, and returns what that frees to the system
+	}
 	w.loop.Arm(t, trimEvery)
 }
 
