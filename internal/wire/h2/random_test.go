@@ -43,7 +43,7 @@ func (p *peerSide) Request(s *Stream, r *wire.Request, end bool) {
 	p.begin(s, string(r.Path), end)
 	size := p.rng.IntN(5000)
 	if p.rng.IntN(10) == 0 {
-		size = 200000
+		size = 100000
 	}
 	p.c.BeginResponse(s, 200)
 	p.c.AddField(wire.FieldOther, []byte("x-id"), fmt.Appendf(nil, "%d", s.ID()))
@@ -156,7 +156,7 @@ func (p *peerSide) pay() {
 // Our client against our server, on a wire that delivers any number of bytes at a time, with windows and frames of
 // random sizes. Every byte of every body must come, in order, and nothing may be left in the end.
 func TestBothSidesAtRandom(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range uint64(10) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 3))
 			var conns [2]Conn
@@ -176,7 +176,7 @@ func TestBothSidesAtRandom(t *testing.T) {
 				conns[i].Start()
 			}
 			var wires [2][]byte // to each side
-			left := 150
+			left := 70
 			for turn := 0; ; turn++ {
 				if turn > 3000000 {
 					t.Fatalf("no end: %d left, open %d and %d, windows %d and %d", left, conns[0].Open(), conns[1].Open(), conns[0].sendLeft, conns[1].sendLeft)
