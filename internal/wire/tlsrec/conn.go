@@ -60,6 +60,8 @@ type Event struct {
 //	out = c.AppendPending(out)        // after every Receive, on errors too: flights, KeyUpdates, alerts
 //	out, err = c.Seal(out, content)   // after Established; sends what is pending first
 //	c.CloseNotify(); c.Close()
+//
+// Close must be called in the end: until a handshake is over, it is a coroutine that nothing else ends.
 type Conn struct {
 	in, out half
 	sizer   Sizer

@@ -259,3 +259,52 @@ func TestManyHandshakesAtOnce(t *testing.T) {
 		clients[i].Close()
 	}
 }
+
+// TestContentRightBehindTheHandshake: what a client sends together with its Finished is not for crypto/tls to read.
+func TestContentRightBehindTheHandshake(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		client := clientConfig()
+		client.MaxVersion = version
+		client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+		s, c := Server(serverConfig(), Options{}), Client(client, Options{})
+		t.Cleanup(s.Close)
+		t.Cleanup(c.Close)
+		var up, down []byte
+		for c.State() == nil {
+			n, _, err := c.Receive(down)
+			require.NoError(t, err)
+			down = down[n:]
+			up = c.AppendPending(up)
+			if c.State() != nil {
+				break
+			}
+			n, _, err = s.Receive(up)
+			require.NoError(t, err)
+			up = up[n:]
+			down = s.AppendPending(down)
+		}
+		up = must(c.Seal(up, []byte("content")))
+		c.CloseNotify()
+		up = c.AppendPending(up)
+		var kinds []Kind
+		for {
+			n, ev, err := s.Receive(up)
+			require.NoError(t, err)
+			up = up[n:]
+			kinds = append(kinds, ev.Kind)
+			if ev.Kind == Data {
+				require.Equal(t, "content", string(ev.Data))
+			}
+			if ev.Kind == Closed || ev.Kind == NeedMore {
+				break
+			}
+		}
+		if version == tls.VersionTLS13 {
+			assert.Equal(t, []Kind{Established, Data, Closed}, kinds)
+			assert.Empty(t, up)
+		} else {
+			// The client of TLS 1.2 is done last, so its content was behind the server's end.
+			assert.Contains(t, kinds, Data)
+		}
+	}
+}
