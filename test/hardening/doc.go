@@ -7,9 +7,12 @@
 //	client_test.go       a raw client that reads responses strictly
 //	requests*_test.go    what clients may send, and what the upstream may see of it
 //	responses*_test.go   what upstreams may answer, and what the client may see of it
+//	early_test.go        uploads that nobody reads
 //	tagged_test.go       no answer is ever crossed or lost, under faults
 //	faults_test.go       the same for a whole worker on the scripted kernel
 //	churn_test.go        nothing leaks
 //	websocket_test.go    a long conversation through a tunnel
-//	differential_test.go the same bytes to net/http and nginx
+//	differential_test.go the same bytes to net/http and nginx; differences_test.go says which differences are meant
+//
+// Longer runs: BLITZ_TAGGED=1000000 (requests on each engine), BLITZ_CHURN=60s (both engines together), BLITZ_SEED=n (other mutations).
 package hardening

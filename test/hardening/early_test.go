@@ -61,6 +61,7 @@ func skipHead(r *bufio.Reader) {
 
 // An upload that stops moving, because nobody reads it any more, must end in an answer and leave nothing behind.
 func TestUploads(t *testing.T) {
+	t.Parallel()
 	const huge = 64 << 20 // more than all buffers on the way hold
 	for _, c := range []struct {
 		name     string

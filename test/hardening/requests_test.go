@@ -77,6 +77,7 @@ var pieces = []struct {
 }
 
 func TestRequests(t *testing.T) {
+	t.Parallel()
 	var cases []requestCase
 	for _, list := range [][]requestCase{framingCases, chunkCases, lineCases, fieldCases, targetCases, pathCases, versionCases,
 		methodCases, pipelineCases, limitCases, forwardCases} {
@@ -220,6 +221,7 @@ func (c *requestCase) partial() bool { return strings.HasPrefix(c.in, "POST /bod
 
 // The time that a client has for its head counts from the first byte: dribbling does not extend it.
 func TestDribblingHeadIsCut(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, engine string) {
 		o := startOrigin(t)
 		g := start(t, engine, requestConfig, o.addr())

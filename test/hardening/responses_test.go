@@ -149,6 +149,7 @@ func startPuppet(t *testing.T, cases []responseCase) (*puppet, string) {
 }
 
 func TestResponses(t *testing.T) {
+	t.Parallel()
 	var cases []responseCase
 	for _, list := range [][]responseCase{statusCases, headCases, bodyCases, interimCases, cutCases, extraCases} {
 		cases = append(cases, list...)

@@ -137,6 +137,7 @@ func TestWebSocketEcho(t *testing.T) {
 
 // Where no route allows it there is no tunnel, and what the client sends behind its request is not taken for one.
 func TestWebSocketIsRefused(t *testing.T) {
+	t.Parallel()
 	engines(t, func(t *testing.T, engine string) {
 		up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Upgrade") != "" || r.Header.Get("Connection") != "" {
