@@ -70,6 +70,7 @@ type Conn struct {
 	scratch *Scratch
 	out     []byte
 	err     *Error
+	fault   *Error // the last stream error
 
 	enc  hpack.Encoder
 	dec  hpack.Decoder
@@ -143,6 +144,10 @@ func (c *Conn) Out() []byte { return c.out }
 // Err returns what ended the connection, nil while it lives.
 func (c *Conn) Err() *Error { return c.err }
 
+// Fault returns the last stream error that was answered, nil when there was none. In Handler.Closed with ByFault it is
+// the cause; after Feed it also tells of requests that were refused before the owner saw them.
+func (c *Conn) Fault() *Error { return c.fault }
+
 // Open is the number of open streams.
 func (c *Conn) Open() int { return c.streams.count }
 
@@ -155,6 +160,10 @@ func (c *Conn) Closing() bool { return c.goingAway }
 
 // PeerConnect tells whether the server accepts extended CONNECT (RFC 8441).
 func (c *Conn) PeerConnect() bool { return c.peer.connect }
+
+// PeerHeadBytes is the largest header list that the peer says it accepts, as RFC 9113 section 6.5.2 counts it. It is
+// advice: a larger one may be refused.
+func (c *Conn) PeerHeadBytes() uint32 { return c.peer.maxList }
 
 // closeStream takes a stream out of the table and tells the owner.
 func (c *Conn) closeStream(s *Stream, code ErrCode, cause Cause) {
@@ -216,6 +225,7 @@ func (c *Conn) wasReset(id uint32) bool {
 // streamFault answers a stream error (RFC 9113 section 5.4.2). Making us send RST_STREAM costs the peer as much as
 // sending one does: the request may be on its way to an upstream (MadeYouReset).
 func (c *Conn) streamFault(id uint32, e *Error) *Error {
+	c.fault = e
 	c.sendReset(id, e.Code)
 	if s := c.streams.get(id); s != nil {
 		c.closeStream(s, e.Code, ByFault)

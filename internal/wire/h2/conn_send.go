@@ -112,7 +112,8 @@ func (c *Conn) beginHead() {
 }
 
 // EndHead completes the head that has been begun. end: the message has no body, or these were its trailers. Closed is
-// called when that ends the stream.
+// called when that ends the stream. A server that has answered in full before the request's end still has the stream; if
+// it wants no more of it, Reset with NoError says so (RFC 9113 section 8.1).
 func (c *Conn) EndHead(s *Stream, end bool) {
 	h := FrameHeader{uint32(len(c.out) - c.headAt - HeaderBytes), FrameHeaders, FlagEndHeaders, s.id}
 	if end {

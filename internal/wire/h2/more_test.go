@@ -52,8 +52,8 @@ func TestPingAndReady(t *testing.T) {
 		t.Error("ready before SETTINGS")
 	}
 	s.frames()
-	s.feed([]byte(Preface), AppendSettings(nil))
-	if !s.c.Ready() {
+	s.feed([]byte(Preface), AppendSettings(nil, Setting{SettingMaxHeaderListSize, 5000}))
+	if !s.c.Ready() || s.c.PeerHeadBytes() != 5000 {
 		t.Error("not ready")
 	}
 	s.c.Ping(9)

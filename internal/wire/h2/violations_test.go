@@ -154,8 +154,8 @@ func checkVerdict(t *testing.T, s *script, in []byte, want *Error) {
 		return
 	default:
 		rst := fmt.Sprintf("RST_STREAM %d %v", h.Stream, want.Code)
-		if err != nil || frames != rst {
-			t.Errorf("error %v, wrote %s, want %s", err, frames, rst)
+		if err != nil || frames != rst || s.c.Fault() != want {
+			t.Errorf("error %v, fault %v, wrote %s, want %s", err, s.c.Fault(), frames, rst)
 		}
 	}
 	if err := s.feed(AppendPing(nil, 0, 7)); err != nil {

@@ -15,7 +15,7 @@ func TestHuffmanAgainstXNet(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	check := func(s []byte) {
 		t.Helper()
-		enc := appendHuffman(nil, s)
+		enc := appendHuffman(nil, s, huffmanSize(s))
 		if want := xnet.AppendHuffmanString(nil, string(s)); !bytes.Equal(enc, want) || len(enc) != huffmanSize(s) {
 			t.Fatalf("%q is %x, want %x", s, enc, want)
 		}

@@ -209,7 +209,7 @@ func (e *Encoder) field(dst []byte, r *rule, name, value []byte, hash uint32) []
 // appendText appends a string literal, Huffman-coded when that is shorter.
 func appendText(dst, s []byte) []byte {
 	if n := huffmanSize(s); n < len(s) {
-		return appendHuffman(appendInteger(dst, 0x80, 0x7f, uint32(n)), s)
+		return appendHuffman(appendInteger(dst, 0x80, 0x7f, uint32(n)), s, n)
 	}
 	return append(appendInteger(dst, 0, 0x7f, uint32(len(s))), s...)
 }

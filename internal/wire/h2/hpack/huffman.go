@@ -1,5 +1,10 @@
 package hpack
 
+import (
+	"encoding/binary"
+	"slices"
+)
+
 // The Huffman code (RFC 7541 appendix B) is canonical: within a length, codes count up in the order of their symbols,
 // and each length goes on where the one before ended. So the lengths are the whole table; a test compares the codes
 // with an independent implementation.
@@ -63,27 +68,26 @@ func huffmanSize(s []byte) int {
 	return (bits + 7) / 8
 }
 
-// appendHuffman appends s, Huffman-coded and padded with ones (RFC 7541 section 5.2).
-func appendHuffman(dst, s []byte) []byte {
+// appendHuffman appends s, Huffman-coded and padded with ones (RFC 7541 section 5.2); size is huffmanSize(s).
+func appendHuffman(dst, s []byte, size int) []byte {
+	at := len(dst)
+	// Words are written whole, so there must be room for one behind the end.
+	dst = slices.Grow(dst, size+8)[:at+size+8]
 	var acc uint64 // the lowest n bits are waiting
 	n := uint(0)
+	i := at
 	for _, c := range s {
 		e := huffmanCodes[c]
-		size := uint(e & 63)
-		acc = acc<<size | e>>32
-		n += size
+		bits := uint(e & 63)
+		acc = acc<<bits | e>>32
+		n += bits
 		if n >= 32 {
 			n -= 32
-			w := uint32(acc >> n)
-			dst = append(dst, byte(w>>24), byte(w>>16), byte(w>>8), byte(w))
+			binary.BigEndian.PutUint32(dst[i:], uint32(acc>>n))
+			i += 4
 		}
 	}
-	for n >= 8 {
-		n -= 8
-		dst = append(dst, byte(acc>>n))
-	}
-	if n > 0 {
-		dst = append(dst, byte(acc<<(8-n))|byte(0xff)>>n)
-	}
-	return dst
+	// Fewer than 32 bits are left; ones follow them.
+	binary.BigEndian.PutUint32(dst[i:], uint32(acc<<(32-n))|^uint32(0)>>n)
+	return dst[:at+size]
 }

@@ -41,15 +41,12 @@ func buildStatic() (t [staticEntries + 1]wire.Field) {
 
 // Static indices that the encoder uses by name.
 const (
-	staticAuthority  = 1
-	staticGet        = 2
-	staticPost       = 3
-	staticPathRoot   = 4
-	staticPathIndex  = 5
-	staticHTTP       = 6
-	staticHTTPS      = 7
-	staticStatus     = 8
-	staticGzip       = 16
-	firstDynamic     = staticEntries + 1
-	staticFirstNamed = 15 // the first entry whose name is not a pseudo-header
+	staticGet      = 2
+	staticPost     = 3
+	staticPathRoot = 4
+	staticHTTP     = 6
+	staticHTTPS    = 7
+	staticStatus   = 8
+	staticGzip     = 16
+	firstDynamic   = staticEntries + 1
 )
