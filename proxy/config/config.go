@@ -164,7 +164,8 @@ type Route struct {
 	Echo bool `yaml:"echo"`
 	// Request body (413) for this route in place of the listener's body_size; 0 keeps the listener's.
 	MaxBody Size `yaml:"max_body" min:"0B" max:"1024TiB"`
-	// Let protocol upgrades (WebSocket) through. Otherwise Upgrade is removed and the request forwarded as a plain one.
+	// Let protocol upgrades (WebSocket) and CONNECT through. Otherwise Upgrade is removed and the request forwarded as a plain one, and CONNECT gets
+	// 403. A CONNECT is routed by its host and the path `/`; the endpoint must be a proxy itself.
 	AllowUpgrade bool `yaml:"allow_upgrade"`
 	// Receive up to this much of a request body before an endpoint is asked, so that a slow client does not occupy one. A longer body is
 	// streamed from there on; 0 streams from the first byte.

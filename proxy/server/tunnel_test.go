@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -163,5 +164,28 @@ func TestIdleTunnelEnds(t *testing.T) {
 		c.closed()
 		p.gone()
 		require.Equal(t, "upstream_idle_timeout", g.log()[0].Code)
+	})
+}
+
+func TestConnectOpensATunnelWhereItIsAllowed(t *testing.T) {
+	engines(t, func(t *testing.T, engine string) {
+		o := listen(t)
+		g := gate(t, engine, setup{endpoints: []string{o.addr}, routes: "  - {match: {host: db.example.com, methods: [CONNECT]}, cluster: up, allow_upgrade: true}\n"})
+		c := g.dial()
+		c.send("CONNECT db.example.com:5432 HTTP/1.1\r\nHost: db.example.com:5432\r\n\r\n")
+		p := o.accept()
+		head := p.head()
+		require.True(t, strings.HasPrefix(head, "CONNECT db.example.com:5432 HTTP/1.1\r\n"), head)
+		p.send("HTTP/1.1 200 Connected\r\n\r\nhello from the database")
+		require.Equal(t, 200, c.head("CONNECT").StatusCode)
+		read(t, c.br, "hello from the database")
+		c.send("select 1")
+		read(t, p.br, "select 1")
+		c.Close()
+		p.gone()
+
+		c = g.dial()
+		c.send("CONNECT other.example.com:5432 HTTP/1.1\r\nHost: other.example.com:5432\r\n\r\n")
+		require.Equal(t, 403, c.response("GET").StatusCode)
 	})
 }

@@ -21,6 +21,9 @@ type scratch struct {
 // allowAny is the Allow of a 405 for TRACE, which no route can have.
 var allowAny = []byte("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS")
 
+// connectPath is the path that a CONNECT, which has none, is routed by: its host decides.
+var connectPath = []byte("/")
+
 // Dispatch implements downstream.Dispatcher: steps 3 to 6 of the path.
 func (w *Worker) Dispatch(x *exchange.Exchange, r *wire.Request) {
 	if w.opt.Log != nil {
@@ -32,7 +35,10 @@ func (w *Worker) Dispatch(x *exchange.Exchange, r *wire.Request) {
 		return
 	}
 	path := r.Path
-	if r.Form != wire.FormAuthority && r.Form != wire.FormAsterisk {
+	switch r.Form {
+	case wire.FormAuthority:
+		path = connectPath
+	case wire.FormOrigin, wire.FormAbsolute:
 		norm, _, err := wire.NormalizePath(w.scratch.path[:0], r.Path, wire.NormalizeOptions{})
 		if err != nil {
 			x.Down.Fail(exchange.FromWire(err))

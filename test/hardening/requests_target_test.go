@@ -117,7 +117,7 @@ var methodCases = []requestCase{
 	{name: "method of 33 letters", in: strings.Repeat("A", 33) + " /# HTTP/1.1\nHost: a\n\n", want: "501:method_too_long close"},
 	{name: "TRACE", in: "TRACE /# HTTP/1.1\nHost: a\nCookie: secret\n\n", want: "405:trace_not_allowed"},
 	{name: "TRACE with a body", in: "TRACE /# HTTP/1.1\nHost: a\nContent-Length: 5\n\nhello", want: "400:body_not_allowed close"},
-	{name: "OPTIONS with an absolute form without path", in: "OPTIONS http://a HTTP/1.1\nHost: a\nX: #\n\n", want: "404:no_route"},
+	{name: "OPTIONS with an absolute form without path", in: "OPTIONS http://a HTTP/1.1\nHost: a\nX: #\n\n", want: "403:upgrade_not_allowed"},
 	{name: "CONNECT where it is not allowed", in: "CONNECT a:80 HTTP/1.1\nHost: a:80\nX: #\n\n", want: "404:no_route"},
 	{name: "CONNECT without port", in: "CONNECT a HTTP/1.1\nHost: a\nX: #\n\n", want: "400:bad_authority close"},
 	{name: "CONNECT to a path", in: "CONNECT /# HTTP/1.1\nHost: a\n\n", want: "400:bad_authority close"},
