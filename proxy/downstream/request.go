@@ -82,11 +82,14 @@ func (c *Conn) input(b []byte) []byte {
 	return b
 }
 
+// alwaysParsed is the size in bytes up to which an incomplete head is parsed on every receive, so that garbage is refused at once.
+const alwaysParsed = 256
+
 // request parses one head at the front of b and starts its exchange. It returns the length of the head, 0 when it is not complete, and
 // all of b when it was refused.
 func (c *Conn) request(b []byte) int {
 	e := c.env
-	if c.scanned > 0 && len(b) < c.scanned+c.scanned/4 && h1.HeadEnd(b, c.scanned) < 0 {
+	if c.scanned > alwaysParsed && len(b) < c.scanned+c.scanned/4 && h1.HeadEnd(b, c.scanned) < 0 {
 		// A head that comes in many small pieces is parsed again only when it is complete or has grown by a quarter, so that
 		// a dribbling client costs linear time.
 		return 0
