@@ -14,8 +14,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/internal/hdr"
+	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/internal/runfmt"
 	"github.com/blitz-gateway/blitz/loadgen/cpuset"
 	"github.com/blitz-gateway/blitz/loadgen/run"

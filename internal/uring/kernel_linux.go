@@ -44,7 +44,7 @@ func setup(c Config, call setupCall) (int, *params, error) {
 	errno := unix.Errno(0)
 	for _, flags := range setupChoices {
 		p := &params{flags: flags | setupCQSize | setupRDisabled, cqEntries: c.CQEntries}
-		fd := -1
+		var fd int
 		if fd, errno = call(c.Entries, p); errno == 0 {
 			return fd, p, nil
 		}

@@ -9,7 +9,6 @@ import (
 // memory that the Ring uses.
 type Side struct {
 	ring   *Ring
-	sqTail uint32
 	words  [6]uint32
 }
 

@@ -67,7 +67,6 @@ func validIPv6(s []byte) bool {
 				return false
 			}
 			groups += 2
-			i = len(s)
 			break
 		}
 		if i == begin || i-begin > 4 {

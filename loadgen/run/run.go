@@ -86,8 +86,7 @@ func (s *session) run(ctx context.Context) (*Result, error) {
 		for _, c := range s.clients {
 			c.Abort()
 		}
-		s.wait()
-		return nil, err
+		return nil, errors.Join(err, s.wait())
 	}
 	if err := s.begin(); err != nil {
 		return nil, err

@@ -109,8 +109,10 @@ type Queue struct {
 // Len is the number of bytes not yet sent.
 func (q *Queue) Len() int { return q.size }
 
-// Full tells whether the source should pause, Drained whether it may go on.
-func (q *Queue) Full() bool    { return q.size > High }
+// Full tells whether the source should pause.
+func (q *Queue) Full() bool { return q.size > High }
+
+// Drained tells whether a paused source may go on.
 func (q *Queue) Drained() bool { return q.size <= Low }
 
 // Reserve returns an empty slice with room for n bytes at the end of the queue, to be filled with append and given to Commit. Nil when

@@ -116,7 +116,7 @@ func TestDrainWithASlowReader(t *testing.T) {
 		})
 		b, err := io.ReadAll(c.br) // the body, and then the end: the connection does not stay open idle
 		require.NoError(t, err)
-		require.Equal(t, len(body), len(b))
+		require.Len(t, b, len(body))
 		require.Equal(t, body, string(b))
 		require.Zero(t, <-done)
 	})

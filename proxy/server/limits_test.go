@@ -91,7 +91,7 @@ func TestLargeResponseHead(t *testing.T) {
 
 func TestUnixSockets(t *testing.T) {
 	engines(t, func(t *testing.T, engine string) {
-		dir, err := os.MkdirTemp("", "blitz") // short: a socket's path has 108 bytes
+		dir, err := os.MkdirTemp("", "blitz") //nolint:usetesting // short: a socket's path has 108 bytes
 		require.NoError(t, err)
 		t.Cleanup(func() { os.RemoveAll(dir) })
 		back, front := filepath.Join(dir, "back"), filepath.Join(dir, "front")
@@ -210,7 +210,7 @@ func TestLastResponseSurvivesFurtherInput(t *testing.T) {
 		}
 		r := c.response("GET")
 		require.NoError(t, r.Err)
-		require.Equal(t, len(body), len(r.Text))
+		require.Len(t, r.Text, len(body))
 		require.Equal(t, body, r.Text)
 		c.Close()
 		<-sent

@@ -59,8 +59,8 @@ func TestLocalReplies(t *testing.T) {
 		"501 method": {request: strings.Repeat("M", 40) + " /hello HTTP/1.1\r\nHost: a\r\n\r\n", status: 501, flags: "DPE", code: "method_too_long", close: true},
 		"502 refused": {request: get("/"), origin: "-", status: 502, flags: "UF", code: "connect_failed",
 			body: "502 Bad Gateway: connect_failed: could not connect to the upstream\n"},
-		"505": {request: "GET /hello HTTP/2.0\r\nHost: a\r\n\r\n", status: 505, flags: "DPE", code: "version_not_supported", close: true},
-		"403 CONNECT": {request: "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", origin: "?", status: 403, code: "upgrade_not_allowed"},
+		"505":          {request: "GET /hello HTTP/2.0\r\nHost: a\r\n\r\n", status: 505, flags: "DPE", code: "version_not_supported", close: true},
+		"403 CONNECT":  {request: "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", origin: "?", status: 403, code: "upgrade_not_allowed"},
 		"404 asterisk": {request: "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", origin: "?", status: 404, flags: "NR", code: "no_route"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -49,7 +49,7 @@ func (c *rawClient) read(method string) (resp response, interim []string, err er
 		line, err := readLine(c.r, &raw)
 		if err != nil {
 			if raw.Len() > 0 {
-				return resp, interim, fmt.Errorf("%w: %v after %q", errBroken, err, raw.String())
+				return resp, interim, fmt.Errorf("%w: %w after %q", errBroken, err, raw.String())
 			}
 			return resp, interim, err
 		}

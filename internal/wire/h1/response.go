@@ -90,7 +90,7 @@ func statusLine(b []byte, r *wire.Response) (int, *wire.Error) {
 func statusPrefix(b []byte) *wire.Error {
 	const shape = "HTTP/1.? xxx"
 	for i, c := range b {
-		ok := true
+		var ok bool
 		switch s := shape[i]; s {
 		case '?':
 			ok = c == '0' || c == '1'

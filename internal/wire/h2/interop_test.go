@@ -31,13 +31,13 @@ func pump(nc net.Conn, c *Conn, turn func()) *Error {
 		return err
 	}
 	if flush() != nil {
-		return nil
+		return nil //nolint:nilerr // the other side went away: that is how these tests end
 	}
 	for {
 		n, err := nc.Read(buf)
 		if err != nil {
 			c.Abort()
-			return nil
+			return nil //nolint:nilerr // the other side went away: that is how these tests end
 		}
 		rest = append(rest, buf[:n]...)
 		used, ferr := c.Feed(rest)
@@ -122,7 +122,7 @@ func TestServerWithXNetClient(t *testing.T) {
 	result := make(chan *Error, 1)
 	buffered := newBufferedConn(t, b)
 	go func() { result <- pump(buffered, &c, e.turn) }()
-	tr := &http2.Transport{AllowHTTP: true, DialTLSContext: func(context.Context, string, string, *tls.Config) (net.Conn, error) { return a, nil }}
+	tr := &http2.Transport{AllowHTTP: true, DialTLSContext: func(context.Context, string, string, *tls.Config) (net.Conn, error) { return a, nil }} //nolint:staticcheck // HTTP/2 over a pipe, which net/http alone cannot do
 	var wg sync.WaitGroup
 	for i := range 30 {
 		wg.Go(func() {
@@ -136,7 +136,7 @@ func TestServerWithXNetClient(t *testing.T) {
 				req.Body = io.NopCloser(req.Body)
 				req.Trailer = http.Header{"X-End": {"1"}}
 			}
-			resp, err := tr.RoundTrip(req)
+			resp, err := tr.RoundTrip(req) //nolint:staticcheck // as above
 			if err != nil {
 				t.Error(err)
 				return
@@ -160,7 +160,7 @@ func TestServerWithXNetClient(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	tr.CloseIdleConnections()
+	tr.CloseIdleConnections() //nolint:staticcheck // as above
 	_ = a.Close()
 	if err := <-result; err != nil {
 		t.Error(err)
@@ -257,7 +257,7 @@ func TestClientWithGoServers(t *testing.T) {
 		"x/net": func(ln net.Listener) {
 			if nc, err := ln.Accept(); err == nil {
 				t.Cleanup(func() { _ = nc.Close() })
-				new(http2.Server).ServeConn(nc, &http2.ServeConnOpts{Handler: handler})
+				new(http2.Server).ServeConn(nc, &http2.ServeConnOpts{Handler: handler}) //nolint:staticcheck // as above
 			}
 		},
 	} {
