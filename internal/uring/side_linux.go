@@ -8,8 +8,8 @@ import (
 // Side is the kernel's side of a ring whose kernel is a test's: it takes SQEs out of and puts CQEs into the very
 // memory that the Ring uses.
 type Side struct {
-	ring   *Ring
-	words  [6]uint32
+	ring  *Ring
+	words [6]uint32
 }
 
 // NewMemoryRing makes a ring in ordinary memory, and the other side of it for the kernel k.
