@@ -44,7 +44,7 @@ func (l *Lab) startOrigin(ctx context.Context, s Scenario) (*originProcess, erro
 	if err != nil {
 		return nil, err
 	}
-	port, err := FreePort(l.rng)
+	port, err := FreePort()
 	if err != nil {
 		return nil, err
 	}
