@@ -70,8 +70,8 @@ var Rules = []Rule{
 	{Package: "proxy/snapshot", MayNot: []string{"./proxy/worker", "./proxy/server", "./proxy/admin", "./proxy/downstream", "./proxy/upstream", "./proxy/listener"},
 		Why: "a snapshot is data that workers read; it is built without any of them running"},
 	{Package: "proxy/worker", MayNot: []string{"./proxy/server", "./proxy/admin"}, Why: "workers are told what to do; they do not know by whom"},
-	{Package: "proxy/admin", MayNot: []string{ours}, Except: []string{"./proxy/telemetry", "./internal/loop"},
-		Why: "the server starts the admin listener and hands it what it may show or do; admin asks nobody else"},
+	{Package: "proxy/admin", MayNot: []string{ours}, Except: []string{"./proxy/telemetry", "./internal/loop", "./internal/wire"},
+		Why: "the server starts the admin listener and hands it what it may show or do; it speaks HTTP with the codec and asks nobody else"},
 
 	// No detours around the completion interface in what runs on a worker.
 	{Package: "proxy/exchange", MayNot: []string{"net", "os", "syscall"}, Except: []string{"net/netip"}, Why: hot},
