@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/blitz-gateway/blitz/harness/lab"
+	"github.com/blitz-gateway/blitz/harness/machine"
 	"github.com/blitz-gateway/blitz/harness/report"
 	"github.com/blitz-gateway/blitz/harness/result"
 	"github.com/blitz-gateway/blitz/harness/target"
@@ -74,6 +75,14 @@ func (c *benchCmd) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, w.Close()) }()
 	if c.Seed == 0 {
 		c.Seed = uint64(time.Now().UnixNano())
+	}
+	restore, note, err := machine.Unpace()
+	if err != nil {
+		say("blitzlab: " + err.Error())
+	}
+	defer func() { err = errors.Join(err, restore()) }()
+	if note != "" {
+		say(note)
 	}
 	began := time.Now()
 	var done []*result.Result

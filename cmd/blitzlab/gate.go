@@ -10,6 +10,7 @@ import (
 
 	"github.com/blitz-gateway/blitz/harness/gate"
 	"github.com/blitz-gateway/blitz/harness/lab"
+	"github.com/blitz-gateway/blitz/harness/machine"
 	"github.com/blitz-gateway/blitz/harness/proc"
 	"github.com/blitz-gateway/blitz/harness/target"
 	"github.com/blitz-gateway/blitz/harness/target/blitz"
@@ -66,6 +67,14 @@ func (c *gateCmd) Run(ctx context.Context) (err error) {
 	}
 	if err != nil {
 		return err
+	}
+	restore, note, err := machine.Unpace()
+	if err != nil {
+		say("blitzlab: " + err.Error())
+	}
+	defer func() { err = errors.Join(err, restore()) }()
+	if note != "" {
+		say(note)
 	}
 	w, err := watcher()
 	if err != nil {

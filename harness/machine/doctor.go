@@ -166,6 +166,9 @@ func Doctor(ctx context.Context, s Spec, f Fingerprint, o Options) []Check {
 	}
 	add("io_uring", worse(o.Uring != nil, Warn), "without it blitz runs its epoll engine, which is another result",
 		"sysctl -w kernel.io_uring_disabled=0, and a seccomp profile that allows io_uring_setup", "%s", seen)
+	add("congestion control", worse(strings.HasPrefix(f.Sysctls["net.ipv4.tcp_congestion_control"], "bbr"), Warn),
+		"a congestion control that paces lets CPUs idle in the middle of a transfer on loopback; bench and gate switch to cubic for the run",
+		"sysctl -w net.ipv4.tcp_congestion_control=cubic", "%s", orNone(f.Sysctls["net.ipv4.tcp_congestion_control"]))
 	add("clocksource", worse(f.Clocksource != "tsc" && f.Clocksource != "kvm-clock" && f.Clocksource != "arch_sys_counter", Warn),
 		"a clock that needs a system call or a device costs more than what it times", "echo tsc > /sys/devices/system/clocksource/clocksource0/current_clocksource",
 		"%s", orNone(f.Clocksource))

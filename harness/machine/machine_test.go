@@ -138,7 +138,7 @@ func TestDoctor(t *testing.T) {
 	require.NoError(t, err)
 	defer l.Close()
 	bad := f
-	bad.Hypervisor, bad.Governor, bad.THP, bad.Clocksource, bad.Sysctls = "", "powersave", "always", "hpet", nil
+	bad.Hypervisor, bad.Governor, bad.THP, bad.Clocksource, bad.Sysctls = "", "powersave", "always", "hpet", map[string]string{"net.ipv4.tcp_congestion_control": "bbr"}
 	o.Ports, o.FileLimit, o.Uring = []int{l.Addr().(*net.TCPAddr).Port}, 1024, os.ErrPermission
 	for _, c := range Doctor(context.Background(), s, bad, o) {
 		if c.Name == "load" {
