@@ -164,7 +164,7 @@ func (q *Queue) Append(p []byte) bool {
 	}
 	for len(p) > 0 {
 		var buf []byte
-		if len(p) > q.Pool.smallSize {
+		if len(p) > q.Pool.smallSize || q.tail != nil { // more than one small buffer: fewer, larger sends
 			buf = q.Pool.LargeBuffer()
 		} else {
 			buf = q.Pool.SmallBuffer()

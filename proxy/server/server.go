@@ -19,6 +19,13 @@ import (
 	"github.com/blitz-gateway/blitz/proxy/worker"
 )
 
+// RecvSize is the size of a worker's receive buffers in bytes: the most that one receive of a small message brings. A small message touches one page of
+// its buffer, however large that is; a body of 64 KiB comes in four pieces in place of the sixteen that one page each would make.
+const RecvSize = 16 << 10
+
+// recvBuffers is how many of them a worker has.
+const recvBuffers = 256
+
 // Server is a running gateway.
 type Server struct {
 	snap     *snapshot.Snapshot
@@ -119,12 +126,12 @@ func (s *Server) run(i int, sockets []int, ready chan<- error) {
 }
 
 func (s *Server) worker(i int, sockets []int) (*worker.Worker, error) {
-	l, err := loop.New(loop.Options{Engine: s.snap.Workers.Engine, BusyPoll: s.snap.Workers.BusyPoll})
+	l, err := loop.New(loop.Options{Engine: s.snap.Workers.Engine, BusyPoll: s.snap.Workers.BusyPoll, Buffers: recvBuffers, BufferSize: RecvSize})
 	if err != nil {
 		return nil, err
 	}
 	tw := s.registry.AddWorker(l.Info().Engine, l.Post, func(c *telemetry.Counters) { c.Loop = l.Stats() })
-	o := worker.Options{ID: i, Loop: l, Snapshot: s.snap, Sockets: sockets, Count: tw.Counters, Drained: s.left.Done}
+	o := worker.Options{ID: i, Loop: l, BufferSize: RecvSize, Snapshot: s.snap, Sockets: sockets, Count: tw.Counters, Drained: s.left.Done}
 	if s.log != nil {
 		o.Log = s.log.NewWriter(l.Post)
 	}

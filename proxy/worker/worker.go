@@ -6,6 +6,7 @@
 package worker
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -39,6 +40,8 @@ const (
 type Options struct {
 	ID   int
 	Loop loop.Loop
+	// BufferSize of the loop's receive buffers, 0: loop.DefaultBufferSize.
+	BufferSize int
 	// Snapshot to begin with.
 	Snapshot *snapshot.Snapshot
 	// Sockets to accept on, one per listener of the snapshot. The worker owns them.
@@ -78,7 +81,7 @@ func New(o Options) (*Worker, error) {
 	}
 	w := &Worker{opt: o, loop: o.Loop, count: o.Count, snap: o.Snapshot, pool: newPool(o.Snapshot)}
 	w.down = downstream.Env{Loop: o.Loop, Pool: w.pool, Count: o.Count, Dispatch: w}
-	w.up = upstream.Env{Loop: o.Loop, Pool: w.pool, Count: o.Count, BufferSize: loop.DefaultBufferSize}
+	w.up = upstream.Env{Loop: o.Loop, Pool: w.pool, Count: o.Count, BufferSize: cmp.Or(o.BufferSize, loop.DefaultBufferSize)}
 	for _, c := range o.Snapshot.Clusters {
 		w.clients = append(w.clients, upstream.NewClient(&w.up, c))
 	}

@@ -3,6 +3,8 @@ package hardening
 import (
 	"strconv"
 	"strings"
+
+	"github.com/blitz-gateway/blitz/proxy/server"
 )
 
 var statusCases = []responseCase{
@@ -181,10 +183,10 @@ var extraCases = []responseCase{
 	{name: "HEAD with a body", method: "HEAD", out: "HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", want: "200", once: true},
 	{name: "204 with a body", out: "HTTP/1.1 204 No Content\n\nhello", want: "204", once: true},
 	{name: "304 with a body", out: "HTTP/1.1 304 Not Modified\nContent-Length: 5\n\nhello", want: "304", once: true},
-	{name: "a second response exactly behind one receive buffer", out: padded(4096) + evil, want: "200 " + paddedBody(4096), once: true},
-	{name: "a second response exactly behind two receive buffers", out: padded(8192) + evil, want: "200 " + paddedBody(8192), once: true},
+	{name: "a second response exactly behind one receive buffer", out: padded(server.RecvSize) + evil, want: "200 " + paddedBody(server.RecvSize), once: true},
+	{name: "a second response exactly behind two receive buffers", out: padded(2*server.RecvSize) + evil, want: "200 " + paddedBody(2*server.RecvSize), once: true},
 	{name: "a second response behind a large body", out: padded(200<<10) + evil, want: "200 " + paddedBody(200<<10), once: true},
-	{name: "a second response behind a body of one large buffer", out: padded(4096+64<<10) + evil, want: "200 " + paddedBody(4096+64<<10), once: true},
+	{name: "a second response behind a body of one large buffer", out: padded(server.RecvSize+64<<10) + evil, want: "200 " + paddedBody(server.RecvSize+64<<10), once: true},
 }
 
 const evil = "HTTP/1.1 200 OK\nContent-Length: 4\n\nevil"
