@@ -40,10 +40,11 @@ type benchCmd struct {
 	Blitz       string        `help:"Executable to measure as blitz, in place of the built one." placeholder:"PATH"`
 	BlitzArgs   []string      `sep:"none" help:"Argument appended to blitz's command line; repeatable." placeholder:"ARG"`
 	Seed        uint64        `help:"Seed of the interleaving (default: the clock)." placeholder:"N"`
+	KeepSysctls bool          `help:"Leave TCP's congestion control as it is, also when it paces."`
 	NoReport    bool          `help:"Write results only, no COMPARISON.md and no HTML page."`
 }
 
-func (c *benchCmd) Run(ctx context.Context) (err error) {
+func (c *benchCmd) Run(ctx context.Context) (failed error) {
 	scenarios, err := lab.Select(c.Scenario)
 	if err != nil {
 		return err
@@ -72,17 +73,19 @@ func (c *benchCmd) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, w.Close()) }()
+	defer func() { failed = errors.Join(failed, w.Close()) }()
 	if c.Seed == 0 {
 		c.Seed = uint64(time.Now().UnixNano())
 	}
-	restore, note, err := machine.Unpace()
-	if err != nil {
-		say("blitzlab: " + err.Error())
-	}
-	defer func() { err = errors.Join(err, restore()) }()
-	if note != "" {
-		say(note)
+	if !c.KeepSysctls {
+		restore, note, err := machine.Unpace()
+		if err != nil {
+			say("blitzlab: " + err.Error())
+		}
+		defer func() { failed = errors.Join(failed, restore()) }()
+		if note != "" {
+			say(note)
+		}
 	}
 	began := time.Now()
 	var done []*result.Result

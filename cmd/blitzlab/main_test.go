@@ -140,7 +140,7 @@ func TestInterruptedBenchLeavesNothingBehind(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
 		t.Run(sig.String(), func(t *testing.T) {
 			cmd, _, stderr, tmp := blitzlab(t, "bench", "--scenario", "h1-proxy-1k", "--targets", "blitz", "--pairs", "1", "--duration", "10m", "--connections", "1",
-				"--bin-dir", labtest.Programs(t), "--out", t.TempDir(), "--force", "--no-report")
+				"--bin-dir", labtest.Programs(t), "--out", t.TempDir(), "--force", "--no-report", "--keep-sysctls")
 			require.NoError(t, cmd.Start())
 			running := func() bool {
 				m, _ := filepath.Glob(filepath.Join(tmp, "blitzlab-*", "*-load", "log"))
