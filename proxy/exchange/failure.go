@@ -1,6 +1,10 @@
 package exchange
 
-import "github.com/blitz-gateway/blitz/internal/wire"
+import (
+	"sync"
+
+	"github.com/blitz-gateway/blitz/internal/wire"
+)
 
 // Source tells on which side of the gateway an exchange failed.
 type Source uint8
@@ -88,7 +92,16 @@ var (
 		Detail: "the upstream's response is malformed"}
 )
 
-// FromWire makes the failure of a malformed request. Wire errors are package variables, so the result can be cached by the caller.
+// fromWire remembers the failure of each wire.Error. Those are package variables of the codecs, so there are few of them; reading takes
+// no lock.
+var fromWire sync.Map
+
+// FromWire is the failure of a malformed request. Only the first one of its kind allocates.
 func FromWire(e *wire.Error) *Failure {
-	return &Failure{Source: FromDownstream, Status: e.Status, Flags: DownstreamProtocol, Code: e.Code, Detail: e.Detail}
+	if f, ok := fromWire.Load(e); ok {
+		return f.(*Failure)
+	}
+	f := &Failure{Source: FromDownstream, Status: e.Status, Flags: DownstreamProtocol, Code: e.Code, Detail: e.Detail}
+	fromWire.Store(e, f)
+	return f
 }
