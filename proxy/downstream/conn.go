@@ -36,8 +36,10 @@ const maxAhead = 5 << 20
 
 // Conn is one client connection: loop.Handler for its socket and exchange.Downstream for its current exchange.
 type Conn struct {
-	env  *Env
-	lst  *Listener
+	env *Env
+	lst *Listener
+	// l is where the socket lives: the worker's loop, or the TLS connection over it. Timers are always the worker's.
+	l    loop.Loop
 	id   loop.ID
 	recv flow.Receiver
 	out  flow.Queue
@@ -150,7 +152,7 @@ func (c *Conn) OnRecvEnd(err error) {
 // OnRecvStopped implements loop.Handler.
 func (c *Conn) OnRecvStopped() {
 	if !c.closing {
-		c.recv.Stopped(c.env.Loop, c.id, c.env.Pool)
+		c.recv.Stopped(c.l, c.id, c.env.Pool)
 	}
 }
 
@@ -199,7 +201,7 @@ func (c *Conn) ahead() {
 		return
 	}
 	c.paused = false
-	c.recv.Start(c.env.Loop, c.id, c.env.Pool)
+	c.recv.Start(c.l, c.id, c.env.Pool)
 	c.arm(waitNext, c.lst.Idle)
 	c.pipeline()
 }
@@ -211,7 +213,7 @@ func (c *Conn) Flush() {
 	}
 	if b := c.out.Next(); b != nil {
 		c.sending = true
-		c.env.Loop.Send(c.id, b)
+		c.l.Send(c.id, b)
 		return
 	}
 	if c.closeOut || c.x == nil && (c.recv.Ended() || c.env.draining && c.in.Len() == 0) {
@@ -231,9 +233,9 @@ func (c *Conn) end() {
 		c.lingering = true
 		c.discarded = 0
 		c.in.Release(c.env.Pool)
-		c.env.Loop.Shutdown(c.id)
+		c.l.Shutdown(c.id)
 		c.paused = false
-		c.recv.Start(c.env.Loop, c.id, c.env.Pool)
+		c.recv.Start(c.l, c.id, c.env.Pool)
 		c.arm(waitLinger, lingerTime)
 	}
 }
@@ -300,7 +302,7 @@ func (c *Conn) shut() {
 	if !c.closing {
 		c.closing = true
 		c.env.Loop.Disarm(&c.timer)
-		c.env.Loop.Close(c.id)
+		c.l.Close(c.id)
 	}
 }
 
@@ -308,7 +310,7 @@ func (c *Conn) reset() {
 	if !c.closing {
 		c.closing = true
 		c.env.Loop.Disarm(&c.timer)
-		c.env.Loop.Reset(c.id)
+		c.l.Reset(c.id)
 	}
 }
 
@@ -361,7 +363,7 @@ func (c *Conn) LocalAddr() netip.AddrPort {
 // address asks the loop for one of the socket's addresses; invalid for a Unix socket.
 func (c *Conn) address(of func(loop.Addresses, int) (netip.AddrPort, error)) netip.AddrPort {
 	if l, ok := c.env.Loop.(loop.Addresses); ok {
-		if a, err := of(l, c.env.Loop.FD(c.id)); err == nil {
+		if a, err := of(l, c.l.FD(c.id)); err == nil {
 			return a
 		}
 	}

@@ -115,7 +115,7 @@ func (e *Env) Accept(fd int, l *Listener) {
 		e.freeConn = c.next
 		e.nFree--
 	}
-	c.env, c.lst = e, l
+	c.env, c.lst, c.l = e, l, e.Loop
 	c.started = e.Loop.Now()
 	c.prev, c.next = nil, e.live
 	if e.live != nil {
@@ -130,7 +130,7 @@ func (e *Env) Accept(fd int, l *Listener) {
 	if !c.proxyWait && !c.admit() {
 		return
 	}
-	c.recv.Start(e.Loop, c.id, e.Pool)
+	c.recv.Start(c.l, c.id, e.Pool)
 	c.arm(waitHead, l.Header)
 }
 

@@ -15,7 +15,7 @@ func (c *Conn) take(p []byte) {
 			if c.lingering {
 				c.shut()
 			} else {
-				c.recv.Pause(e.Loop, c.id, e.Pool) // until the response is out
+				c.recv.Pause(c.l, c.id, e.Pool) // until the response is out
 			}
 		}
 		return
@@ -52,7 +52,7 @@ func (c *Conn) input(b []byte) []byte {
 		case c.x == nil && c.out.Full(): // the client asks and does not read the answers
 			c.inInput = false
 			c.paused = true
-			c.recv.Pause(c.env.Loop, c.id, c.env.Pool)
+			c.recv.Pause(c.l, c.id, c.env.Pool)
 			c.arm(waitWrite, c.lst.Body)
 			return b
 		case c.x == nil:
@@ -73,7 +73,7 @@ func (c *Conn) input(b []byte) []byte {
 			c.inInput = false
 			if !c.paused {
 				c.paused = true
-				c.recv.Pause(c.env.Loop, c.id, c.env.Pool)
+				c.recv.Pause(c.l, c.id, c.env.Pool)
 			}
 			return b
 		}
@@ -211,7 +211,7 @@ func (c *Conn) requestDone(trailers []wire.Field) {
 		c.env.Loop.Disarm(&c.timer)
 	}
 	if c.recv.IsLarge() {
-		c.recv.Start(c.env.Loop, c.id, c.env.Pool)
+		c.recv.Start(c.l, c.id, c.env.Pool)
 	}
 	if x.Up != nil {
 		x.Up.Finish(trailers)
@@ -240,7 +240,7 @@ func (c *Conn) bodyProgress() {
 const largeBody = 64 << 10
 
 func (c *Conn) recvLarge() {
-	c.recv.Large(c.env.Loop, c.id, c.env.Pool, c.x.body.Remaining())
+	c.recv.Large(c.l, c.id, c.env.Pool, c.x.body.Remaining())
 }
 
 // large handles buf[:n], received straight into a large buffer that is ours. The receive was limited to what remains of the body.
@@ -248,7 +248,7 @@ func (c *Conn) large(buf []byte, n int) {
 	e, x := c.env, c.x
 	e.Count.DownstreamBytesIn += uint64(n)
 	if x == nil || c.reqDone || x.Up == nil || c.in.Len() > 0 || x.Tunnel || int64(n) > c.x.body.Remaining() {
-		c.recv.Start(e.Loop, c.id, e.Pool)
+		c.recv.Start(c.l, c.id, e.Pool)
 		e.Count.DownstreamBytesIn -= uint64(n)
 		c.take(buf[:n])
 		e.Pool.Put(buf)
@@ -289,7 +289,7 @@ func (c *Conn) pause() {
 	if c.timer.Kind == waitBody {
 		c.env.Loop.Disarm(&c.timer) // the upstream side watches its own pace
 	}
-	c.recv.Pause(c.env.Loop, c.id, c.env.Pool)
+	c.recv.Pause(c.l, c.id, c.env.Pool)
 }
 
 // Resume implements exchange.Downstream.
@@ -303,7 +303,7 @@ func (c *Conn) Resume() {
 		c.bodyProgress()
 	}
 	if !c.closing && !c.recv.IsLarge() {
-		c.recv.Start(c.env.Loop, c.id, c.env.Pool)
+		c.recv.Start(c.l, c.id, c.env.Pool)
 	}
 }
 

@@ -76,7 +76,7 @@ func (c *Conn) Head(r *wire.Response) {
 func (c *Conn) openTunnel() {
 	if c.paused {
 		c.paused = false
-		c.recv.Start(c.env.Loop, c.id, c.env.Pool)
+		c.recv.Start(c.l, c.id, c.env.Pool)
 	}
 	if c.in.Len() > 0 && !c.inInput {
 		c.again()
@@ -280,7 +280,7 @@ func (c *Conn) settle() {
 	c.arm(waitNext, c.lst.Idle)
 	if c.paused {
 		c.paused = false
-		c.recv.Start(c.env.Loop, c.id, c.env.Pool)
+		c.recv.Start(c.l, c.id, c.env.Pool)
 	}
 }
 

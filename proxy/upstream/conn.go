@@ -12,6 +12,8 @@ import (
 
 // Conn is one connection to an endpoint: loop.Handler. At most one request is on it at a time.
 type Conn struct {
+	// l is where the socket lives: the worker's loop, or the TLS connection over it. Timers are always the worker's.
+	l    loop.Loop
 	id   loop.ID
 	pool *pool
 	req  *Request // nil: idle or closing
@@ -76,7 +78,7 @@ func (c *Conn) OnConnect(err error) {
 	}
 	c.connected = true
 	e := c.env()
-	c.recv.Start(e.Loop, c.id, e.Pool)
+	c.recv.Start(c.l, c.id, e.Pool)
 	q := c.req
 	e.Loop.Disarm(&q.timer)
 	q.Flush()
@@ -299,7 +301,7 @@ func (c *Conn) recvLarge() {
 	if !c.untilEOF && c.raw {
 		limit = c.body.Remaining() + 1 // a byte more than there should be, to see that it is not there
 	}
-	c.recv.Large(e.Loop, c.id, e.Pool, limit)
+	c.recv.Large(c.l, c.id, e.Pool, limit)
 }
 
 // large handles buf[:n], received straight into a large buffer that is ours.
@@ -339,7 +341,7 @@ func (c *Conn) flowing(ok bool, q *Request) {
 	e := c.env()
 	// A slow client is watched by the downstream side, with its own time limit.
 	e.Loop.Disarm(&q.timer)
-	c.recv.Pause(e.Loop, c.id, e.Pool)
+	c.recv.Pause(c.l, c.id, e.Pool)
 }
 
 // resume goes on after a pause.
@@ -353,7 +355,7 @@ func (c *Conn) resume() {
 	if c.inBody && (c.untilEOF || c.raw && c.body.Remaining() > largeBody || !c.raw) {
 		c.recvLarge()
 	} else {
-		c.recv.Start(e.Loop, c.id, e.Pool)
+		c.recv.Start(c.l, c.id, e.Pool)
 	}
 }
 
@@ -372,7 +374,7 @@ func (c *Conn) finish(extra bool) {
 		q.free()
 		if c.full {
 			// What follows in the kernel would answer that request. The pool has to wait until it has shown itself.
-			c.recv.Start(e.Loop, c.id, e.Pool)
+			c.recv.Start(c.l, c.id, e.Pool)
 			e.Loop.Arm(&c.timer, 1)
 		} else {
 			c.park()
@@ -395,7 +397,7 @@ func (c *Conn) park() {
 		c.shut()
 		return
 	}
-	c.recv.Start(e.Loop, c.id, e.Pool)
+	c.recv.Start(c.l, c.id, e.Pool)
 	p.push(c)
 	e.Loop.Arm(&c.timer, p.client.c.KeepAlive)
 	p.serve()
@@ -437,7 +439,7 @@ func (c *Conn) OnRecvEnd(err error) {
 func (c *Conn) OnRecvStopped() {
 	if !c.closing {
 		e := c.env()
-		c.recv.Stopped(e.Loop, c.id, e.Pool)
+		c.recv.Stopped(c.l, c.id, e.Pool)
 	}
 }
 
@@ -488,7 +490,7 @@ func (c *Conn) shut() {
 		c.pool.remove(c)
 	}
 	e.Loop.Disarm(&c.timer)
-	e.Loop.Close(c.id)
+	c.l.Close(c.id)
 }
 
 // OnClose implements loop.Handler.

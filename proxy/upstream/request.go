@@ -113,7 +113,8 @@ func (q *Request) connect(p *pool, fresh bool) {
 	e.Count.UpstreamActive++
 	c.req, q.conn = q, c
 	c.begin()
-	c.id = e.Loop.Dial(p.ep.Addr, c)
+	c.l = e.Loop
+	c.id = c.l.Dial(p.ep.Addr, c)
 	q.arm(waitConnect, p.client.c.ConnectTimeout)
 }
 
@@ -248,7 +249,7 @@ func (q *Request) Flush() {
 		return
 	}
 	c.sending = true
-	c.env().Loop.Send(c.id, b)
+	c.l.Send(c.id, b)
 	if q.x.BodyKind != wire.BodyNone && !q.answered {
 		q.arm(waitBody, q.idle) // for the upstream to take it; a head alone always fits the socket
 	}
@@ -257,7 +258,7 @@ func (q *Request) Flush() {
 // sent is called when the whole request has left.
 func (q *Request) sent() {
 	if q.x.Tunnel {
-		q.conn.env().Loop.Shutdown(q.conn.id)
+		q.conn.l.Shutdown(q.conn.id)
 		return
 	}
 	q.x.Sent = q.client.env.Loop.Now()
