@@ -18,7 +18,8 @@ type core struct {
 	stats Stats
 	info  Info
 
-	pending, batch []ID  // sockets with local events; batch is the list being worked off
+	pending, batch []ID // sockets with local events; batch is the list being worked off
+	later          deferredList
 	wish           int64 // Now at which OnTurn wants to be called, 0: no wish
 	accepted       int   // descriptor that is being handed over by OnAccept, else -1
 	yielded        int64 // Now of the last yield
@@ -75,7 +76,7 @@ func (c *core) takePending() []ID {
 
 // budget is how long the loop may sleep, in nanoseconds from the present: -1 for ever, 0 not at all.
 func (c *core) budget() int64 {
-	if len(c.pending) > 0 {
+	if len(c.pending) > 0 || c.later.head != nil {
 		return 0
 	}
 	at := c.wheel.next()
@@ -88,13 +89,14 @@ func (c *core) budget() int64 {
 	return max(at-c.clk.Mono(), 0)
 }
 
-// endTurn does what follows the kernel's events in every engine: timers, mail, OnTurn.
+// endTurn does what follows the kernel's events in every engine: timers, mail, OnTurn, deferred work.
 func (c *core) endTurn() {
 	c.wheel.advance(c.now.Mono)
 	c.mail.drain()
 	if c.opts.OnTurn != nil {
 		c.wish = c.opts.OnTurn(c.now.Mono)
 	}
+	c.later.run()
 }
 
 func (c *core) free(s *slot, id ID) {
@@ -155,6 +157,9 @@ func (c *core) Arm(t *Timer, d time.Duration) { c.wheel.arm(t, c.now.Mono, int64
 
 // Disarm implements Loop.
 func (c *core) Disarm(t *Timer) { c.wheel.disarm(t) }
+
+// Defer implements Loop.
+func (c *core) Defer(d *Deferred) { c.later.push(d) }
 
 // Post implements Loop.
 func (c *core) Post(f func()) bool { return c.mail.post(f) }

@@ -113,6 +113,10 @@ type Loop interface {
 	// Disarm stops a timer; harmless when it is not armed.
 	Disarm(t *Timer)
 
+	// Defer runs d.Handler.OnDeferred once at the end of this turn, after all its events and before anything is submitted to
+	// the kernel; asked for again from within deferred work, at the end of the next one. d.Handler must be set.
+	Defer(d *Deferred)
+
 	// Post runs f on the loop thread in its next turn. Safe from any goroutine. False when the loop has stopped.
 	Post(f func()) bool
 	// Run runs the loop on the calling goroutine, which it locks to its OS thread, until Stop. It returns the
