@@ -1,6 +1,6 @@
 // Package stat decides what paired, interleaved samples say.
 //
-// It may import the standard library and golang.org/x/perf/benchmath only; it knows nothing of targets or files. What flows
+// It may import the standard library, golang.org/x/perf/benchmath and gonum's distributions only; it knows nothing of targets or files. What flows
 // through: slices of numbers in the order of their pairs go in, estimates with intervals come out.
 //
 // Why these methods. A server's samples on one machine drift together (frequency, neighbours, page cache), so each pair is taken

@@ -203,15 +203,16 @@ func TestHolm(t *testing.T) {
 }
 
 func TestPlanning(t *testing.T) {
-	n01 := distuv.UnitNormal
-	for _, p := range []float64{0.01, 0.05, 0.5, 0.9, 0.999} {
-		assert.InDelta(t, n01.Quantile(p), normalQuantile(p), 1e-9)
-	}
 	n := PairsNeeded(0.05, 0.03, 0.025, 0.8)
 	assert.LessOrEqual(t, DetectableEffect(0.05, n, 0.025, 0.8), 0.03)
 	assert.Greater(t, DetectableEffect(0.05, n-1, 0.025, 0.8), 0.03)
 	assert.Equal(t, 6, PairsNeeded(0.001, 0.5, 0.025, 0.8))
-	assert.True(t, math.IsInf(DetectableEffect(1, 0, 0.05, 0.8), 1))
+	assert.True(t, math.IsInf(DetectableEffect(1, 1, 0.05, 0.8), 1))
+	assert.Equal(t, 9, PairsNeeded(0, 0.5, 0.025/7, 0.8), "2^-9 is the first below alpha")
+	assert.Equal(t, MaxPairs, PairsNeeded(1, 1e-6, 0.025, 0.8))
+	// With many pairs it is the normal approximation.
+	z := distuv.UnitNormal.Quantile(0.975) + distuv.UnitNormal.Quantile(0.8)
+	assert.InEpsilon(t, z*0.05/math.Sqrt(400*3/math.Pi), DetectableEffect(0.05, 400, 0.025, 0.8), 0.01)
 }
 
 func TestQuantileAndMAD(t *testing.T) {
