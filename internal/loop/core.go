@@ -199,7 +199,7 @@ func (c *core) beginSend(id ID, p []byte) (*slot, bool) {
 // sendDone tells the handler that its Send is over.
 func (c *core) sendDone(s *slot, err error) {
 	n := s.sent
-	s.state &^= sSending | sSendDone
+	s.state &^= sSending | sSendDone | sFinal
 	s.send, s.sent = nil, 0
 	s.h.OnSend(n, err)
 }

@@ -237,8 +237,12 @@ func (e *epollLoop) receive(s *slot, id ID) {
 
 // push writes what is left of the Send in flight. It is done when all is written or the socket is broken.
 func (e *epollLoop) push(s *slot) (err error, done bool) {
+	flags := uintptr(0)
+	if s.is(sFinal) {
+		flags = unix.MSG_MORE
+	}
 	for len(s.send) > 0 {
-		n, errno := sendFD(int(s.fd), s.send)
+		n, errno := sendFD(int(s.fd), s.send, flags)
 		e.stats.Submitted++
 		switch {
 		case errno == unix.EAGAIN:

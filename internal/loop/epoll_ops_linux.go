@@ -15,7 +15,7 @@ func (e *epollLoop) Listen(fd int, a Acceptor) ID {
 	s.acc = a
 	s.fd = int32(fd)
 	_ = unix.SetNonblock(fd, true)
-	noDelay(fd) // accepted sockets inherit it
+	tune(fd) // accepted sockets inherit it
 	if err := e.sys.add(e.ep, fd, id, unix.EPOLLIN); err != nil {
 		e.listenFailed(s, id, err)
 	}
@@ -132,11 +132,17 @@ func (e *epollLoop) RecvInto(id ID, p []byte) {
 }
 
 // Send implements Loop. It writes at once; the outcome waits for the list of local events.
-func (e *epollLoop) Send(id ID, p []byte) {
+func (e *epollLoop) Send(id ID, p []byte) { e.startSend(id, p, 0) }
+
+// SendFinal implements FinalSender.
+func (e *epollLoop) SendFinal(id ID, p []byte) { e.startSend(id, p, sFinal) }
+
+func (e *epollLoop) startSend(id ID, p []byte, final uint32) {
 	s, ok := e.beginSend(id, p)
 	if !ok {
 		return
 	}
+	s.state |= final
 	if err, done := e.push(s); done {
 		s.err = err
 		s.state |= sSendDone

@@ -18,7 +18,8 @@ type Host interface {
 	Socket(to Addr) (fd int, err error)
 	// Blocking clears O_NONBLOCK: io_uring waits on behalf of blocking descriptors only, others fail with EAGAIN.
 	Blocking(fd int)
-	NoDelay(fd int)
+	// Tune sets TCP_NODELAY and what else a listening or connecting socket wants.
+	Tune(fd int)
 	// LingerNone makes closing fd send RST.
 	LingerNone(fd int)
 	ShutdownWrite(fd int)
@@ -37,7 +38,7 @@ func (systemHost) NewRing(c uring.Config) (*uring.Ring, error) { return uring.Ne
 func (systemHost) Clock() clock.Clock                          { return clock.System{} }
 func (systemHost) Socket(to Addr) (int, error)                 { return dialSocket(to, 0) }
 func (systemHost) Blocking(fd int)                             { _ = unix.SetNonblock(fd, false) }
-func (systemHost) NoDelay(fd int)                              { noDelay(fd) }
+func (systemHost) Tune(fd int)                                 { tune(fd) }
 func (systemHost) LingerNone(fd int)                           { lingerNone(fd) }
 func (systemHost) ShutdownWrite(fd int)                        { _ = unix.Shutdown(fd, unix.SHUT_WR) }
 func (systemHost) CloseFD(fd int)                              { unix.Close(fd) }

@@ -132,6 +132,14 @@ type Loop interface {
 	Stats() Stats
 }
 
+// FinalSender is a Loop that can hold the end of a stream back for its FIN.
+type FinalSender interface {
+	// SendFinal is Send for the last bytes of a stream: those that do not fill a segment wait in the socket for the FIN, so that the
+	// peer gets both in one packet and wakes up once (MSG_MORE, send(2)). The caller calls Shutdown or Close when OnSend
+	// has come; should it not, the kernel sends them after 200 ms.
+	SendFinal(id ID, p []byte)
+}
+
 // Addr is a destination or the address of a listener: a TCP address and port, or the path of a Unix socket.
 type Addr struct {
 	TCP  netip.AddrPort

@@ -35,6 +35,7 @@ const (
 	sReadable                       // epoll: the last edge has not been used up
 	sPeerDone                       // epoll: the end of the stream is known to be waiting
 	sRearm                          // uring: a receive or accept to be armed again at the end of the turn
+	sFinal                          // the Send in progress is the last one: its end waits for the FIN
 )
 
 // slot is everything the loop knows of one socket: 160 bytes.

@@ -89,9 +89,9 @@ func readFD(fd int, p []byte) (int, unix.Errno) {
 	return int(n), 0
 }
 
-func sendFD(fd int, p []byte) (int, unix.Errno) {
+func sendFD(fd int, p []byte, flags uintptr) (int, unix.Errno) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))),
-		uintptr(len(p)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
+		uintptr(len(p)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT|flags, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -119,7 +119,7 @@ func dialSocket(addr Addr, extra int) (int, error) {
 	}
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|extra, 0)
 	if err == nil {
-		noDelay(fd)
+		tune(fd)
 	}
 	return fd, err
 }
@@ -137,9 +137,12 @@ func connectFD(fd int, addr Addr) error {
 	return nil
 }
 
-// noDelay turns Nagle's algorithm off; not an error on a socket that has none.
-func noDelay(fd int) {
+// tune turns Nagle's algorithm off, and the acknowledgements at the beginning of a connection that carry nothing: that of the handshake goes
+// with the request, that of the request with the response, if it comes within the kernel's 40 ms. Accepted sockets inherit both. HAProxy
+// calls the latter smart-connect and smart-accept. Not an error on a socket that has neither.
+func tune(fd int) {
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0)
 }
 
 // lingerNone makes the close of fd send RST.

@@ -17,7 +17,7 @@ func (u *uringLoop) Listen(fd int, a Acceptor) ID {
 	s.acc = a
 	s.fd = int32(fd)
 	u.host.Blocking(fd)
-	u.host.NoDelay(fd) // accepted sockets inherit it
+	u.host.Tune(fd) // accepted sockets inherit it
 	u.armAccept(s, id)
 	return id
 }
@@ -160,7 +160,19 @@ func (u *uringLoop) Send(id ID, p []byte) {
 
 func (u *uringLoop) armSend(s *slot, id ID) {
 	s.ops |= opSend
-	u.ring.SQE().Send(cookie(uring.OpSend, id), int(s.fd), s.send)
+	e := u.ring.SQE()
+	e.Send(cookie(uring.OpSend, id), int(s.fd), s.send)
+	if s.is(sFinal) {
+		e.OpFlags |= unix.MSG_MORE
+	}
+}
+
+// SendFinal implements FinalSender.
+func (u *uringLoop) SendFinal(id ID, p []byte) {
+	if s, ok := u.beginSend(id, p); ok {
+		s.state |= sFinal
+		u.armSend(s, id)
+	}
 }
 
 // Shutdown implements Loop. The system call, because io_uring hands this operation to a worker thread.

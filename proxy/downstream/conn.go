@@ -213,12 +213,26 @@ func (c *Conn) Flush() {
 	}
 	if b := c.out.Next(); b != nil {
 		c.sending = true
+		if c.closeOut && c.x == nil && len(b) == c.out.Len() {
+			c.sendFinal(b)
+			return
+		}
 		c.l.Send(c.id, b)
 		return
 	}
 	if c.closeOut || c.x == nil && (c.recv.Ended() || c.env.draining && c.in.Len() == 0) {
 		c.end()
 	}
+}
+
+// sendFinal sends the end of the last response together with the FIN that follows at once, where the loop can do that: one packet and
+// one wake-up of the client less for each connection.
+func (c *Conn) sendFinal(b []byte) {
+	if l, ok := c.l.(loop.FinalSender); ok {
+		l.SendFinal(c.id, b)
+		return
+	}
+	c.l.Send(c.id, b)
 }
 
 // end closes after the last response: at once when the client has nothing more to say that we know of, otherwise gently.

@@ -73,8 +73,8 @@ func (m *machine) Socket(to loop.Addr) (int, error) {
 // Blocking implements loop.Host.
 func (m *machine) Blocking(int) {}
 
-// NoDelay implements loop.Host.
-func (m *machine) NoDelay(int) {}
+// Tune implements loop.Host.
+func (m *machine) Tune(int) {}
 
 // LingerNone implements loop.Host.
 func (m *machine) LingerNone(fd int) {
