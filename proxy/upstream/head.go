@@ -47,49 +47,31 @@ func appendHead(dst []byte, r *wire.Request, path []byte, x *exchange.Exchange, 
 	dst = append(dst, requestSuffix...)
 	dst = h1.AppendField(dst, nameHost, r.Authority)
 
-	var haveFor, haveProto, haveHost bool
+	w := passing{trust: cl.TrustForwarded, buffered: buffered}
 	for i := range r.Fields {
 		f := &r.Fields[i]
 		if f.Hop {
 			continue
 		}
-		switch f.ID {
-		case wire.FieldHost, wire.FieldContentLength, wire.FieldTransferEncoding:
-			continue // ours, below and above
-		case wire.FieldExpect:
-			if buffered {
-				continue
+		if decided[f.ID] {
+			verdict := w.field(f.ID)
+			if verdict == joinForwarded {
+				dst = appendForwardedFor(append(append(dst, nameXFF...), ':', ' '), r, cl)
+				dst = append(dst, '\r', '\n')
 			}
-		case wire.FieldXForwardedFor:
-			if cl.TrustForwarded && !haveFor {
-				haveFor = true
-				dst = appendForwardedFor(dst, r, cl)
-			}
-			continue
-		case wire.FieldXForwardedProto:
-			if !cl.TrustForwarded || haveProto {
-				continue
-			}
-			haveProto = true
-		case wire.FieldXForwardedHost:
-			if !cl.TrustForwarded || haveHost {
-				continue
-			}
-			haveHost = true
-		case wire.FieldForwarded:
-			if !cl.TrustForwarded {
+			if verdict != passField {
 				continue
 			}
 		}
 		dst = h1.AppendField(dst, f.Name, f.Value)
 	}
-	if !haveFor {
+	if !w.haveFor {
 		dst = h1.AppendField(dst, nameXFF, cl.IP)
 	}
-	if !haveProto {
+	if !w.haveProto {
 		dst = h1.AppendField(dst, nameXFP, cl.Scheme)
 	}
-	if !haveHost {
+	if !w.haveHost {
 		dst = h1.AppendField(dst, nameXFH, r.Authority)
 	}
 	if len(cl.Pseudonym) > 0 {
@@ -119,14 +101,65 @@ func appendHead(dst []byte, r *wire.Request, path []byte, x *exchange.Exchange, 
 
 // appendForwardedFor joins the client's X-Forwarded-For fields and adds the client itself.
 func appendForwardedFor(dst []byte, r *wire.Request, cl *exchange.Client) []byte {
-	dst = append(dst, nameXFF...)
-	dst = append(dst, ':', ' ')
 	for i := range r.Fields {
 		if f := &r.Fields[i]; f.ID == wire.FieldXForwardedFor && !f.Hop && len(f.Value) > 0 {
 			dst = append(dst, f.Value...)
 			dst = append(dst, ',', ' ')
 		}
 	}
-	dst = append(dst, cl.IP...)
-	return append(dst, '\r', '\n')
+	return append(dst, cl.IP...)
+}
+
+// passing decides which fields of a request go on to the upstream, whatever its protocol.
+type passing struct {
+	// trust keeps X-Forwarded-* of the client; buffered: the gateway has asked for the body itself.
+	trust, buffered bool
+	// have…: the field went on, so the gateway's own is not needed.
+	haveFor, haveProto, haveHost bool
+}
+
+// What becomes of a field.
+const (
+	dropField = iota
+	passField
+	// joinForwarded: this is the place of the joined X-Forwarded-For.
+	joinForwarded
+)
+
+// decided are the fields that passing has an opinion about; all others that are not hop-by-hop go on.
+var decided = [256]bool{
+	wire.FieldHost: true, wire.FieldContentLength: true, wire.FieldTransferEncoding: true, wire.FieldExpect: true,
+	wire.FieldXForwardedFor: true, wire.FieldXForwardedProto: true, wire.FieldXForwardedHost: true, wire.FieldForwarded: true,
+}
+
+func (w *passing) field(id wire.FieldID) int {
+	switch id {
+	case wire.FieldHost, wire.FieldContentLength, wire.FieldTransferEncoding:
+		return dropField // the gateway's own
+	case wire.FieldExpect:
+		if w.buffered {
+			return dropField
+		}
+	case wire.FieldXForwardedFor:
+		if !w.trust || w.haveFor {
+			return dropField
+		}
+		w.haveFor = true
+		return joinForwarded
+	case wire.FieldXForwardedProto:
+		if !w.trust || w.haveProto {
+			return dropField
+		}
+		w.haveProto = true
+	case wire.FieldXForwardedHost:
+		if !w.trust || w.haveHost {
+			return dropField
+		}
+		w.haveHost = true
+	case wire.FieldForwarded:
+		if !w.trust {
+			return dropField
+		}
+	}
+	return passField
 }
