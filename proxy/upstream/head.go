@@ -75,12 +75,7 @@ func appendHead(dst []byte, r *wire.Request, path []byte, x *exchange.Exchange, 
 		dst = h1.AppendField(dst, nameXFH, r.Authority)
 	}
 	if len(cl.Pseudonym) > 0 {
-		// The version is the one the request was received with (RFC 9110 section 7.6.3).
-		if r.Minor == 0 {
-			dst = append(dst, viaVersion10...)
-		} else {
-			dst = append(dst, viaVersion...)
-		}
+		dst = append(dst, viaProtocol(r)...)
 		dst = append(dst, cl.Pseudonym...)
 		dst = append(dst, '\r', '\n')
 	}
@@ -108,6 +103,14 @@ func appendForwardedFor(dst []byte, r *wire.Request, cl *exchange.Client) []byte
 		}
 	}
 	return append(dst, cl.IP...)
+}
+
+// viaProtocol is the beginning of our Via entry: the version is the one the request was received with (RFC 9110 section 7.6.3).
+func viaProtocol(r *wire.Request) []byte {
+	if r.Minor == 0 {
+		return viaVersion10
+	}
+	return viaVersion
 }
 
 // passing decides which fields of a request go on to the upstream, whatever its protocol.
