@@ -166,8 +166,7 @@ func (d *decoder) checkClusters(clusters []Cluster) {
 
 // line is the line of the value at path, for "line N has it already".
 func (d *decoder) line(path ...any) string {
-	line, _ := position(d.at(path...))
-	return fmt.Sprint(line)
+	return fmt.Sprint(d.at(path...).line)
 }
 
 // isToken is the token of RFC 9110 section 5.6.2.

@@ -261,7 +261,7 @@ func (d *decoder) checkAction(r *Route, i int) {
 		}
 	}
 	switch {
-	case len(chosen) == 0 && !d.misspelt[d.resolve(d.at("routes", i))]:
+	case len(chosen) == 0 && !d.misspelt[resolve(d.at("routes", i))]:
 		d.report("the route does nothing", "expected one of cluster, respond, echo", "routes", i)
 	case len(chosen) > 1:
 		d.report("the route has "+strings.Join(chosen, " and "), "expected exactly one of cluster, respond, echo", "routes", i)

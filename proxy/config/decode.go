@@ -5,19 +5,16 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
-
-	"github.com/goccy/go-yaml/ast"
 )
 
-// decoder fills structs from a syntax tree. Unlike a decoder that stops at the first error it notes the problem and goes on,
+// decoder fills structs from nodes. Unlike a decoder that stops at the first error it notes the problem and goes on,
 // so that one run shows everything.
 type decoder struct {
-	file     string
-	root     ast.Node
-	anchors  map[string]ast.Node
+	files    []string
+	root     *node
 	problems Errors
 	// misspelt are the mappings with a key that was probably meant to be another one: what is then missing in them is no news.
-	misspelt map[ast.Node]bool
+	misspelt map[*node]bool
 	// visits counts values decoded through aliases, against files that unfold without end.
 	visits, inAlias int
 }
@@ -27,7 +24,7 @@ const maxAliasVisits = 1 << 20
 
 // document decodes the whole file and tells whether its outermost form was right.
 func (d *decoder) document(c *Config) bool {
-	if _, ok := d.resolve(d.root).(*ast.MappingNode); !ok {
+	if resolve(d.root).kind != mapping {
 		d.typeError(d.root, "a mapping with keys such as listeners and routes")
 		return false
 	}
@@ -35,17 +32,16 @@ func (d *decoder) document(c *Config) bool {
 	return true
 }
 
-func (d *decoder) problem(n ast.Node, what, want string) {
-	line, column := position(n)
-	d.problems = append(d.problems, Problem{File: d.file, Line: line, Column: column, What: what, Want: want})
+func (d *decoder) problem(n *node, what, want string) {
+	d.problems = append(d.problems, Problem{File: d.files[n.file], Line: int(n.line), Column: int(n.col), What: what, Want: want, file: n.file})
 }
 
-func (d *decoder) typeError(n ast.Node, want string) {
-	d.problem(n, "found "+describe(d.resolve(n)), "expected "+want)
+func (d *decoder) typeError(n *node, want string) {
+	d.problem(n, "found "+describe(resolve(n)), "expected "+want)
 }
 
-// value decodes n into v. f is the field it is for, nil for list items and the document.
-func (d *decoder) value(n ast.Node, v reflect.Value, f *reflect.StructField) {
+// value decodes n into v. f is the field it is for, nil for the document.
+func (d *decoder) value(n *node, v reflect.Value, f *field) {
 	if d.inAlias > 0 {
 		if d.visits++; d.visits > maxAliasVisits {
 			if d.visits == maxAliasVisits+1 {
@@ -54,37 +50,37 @@ func (d *decoder) value(n ast.Node, v reflect.Value, f *reflect.StructField) {
 			return
 		}
 	}
-	if alias, ok := n.(*ast.AliasNode); ok {
-		if d.inAlias > 32 || d.resolve(n) == ast.Node(alias) {
-			d.problem(n, fmt.Sprintf("alias *%s refers to nothing, or to itself", alias.Value.String()), "expected an anchor earlier in the file")
+	if n.kind == reference {
+		if d.inAlias > 32 || resolve(n) == n {
+			d.problem(n, fmt.Sprintf("alias *%s refers to nothing, or to itself", n.text), "expected an anchor earlier in the file")
 			return
 		}
 		d.inAlias++
 		defer func() { d.inAlias-- }()
+		n = resolve(n)
 	}
-	n = d.resolve(n)
-	if s, ok := v.Addr().Interface().(scalar); ok {
-		d.scalar(n, v, f, s)
+	t := typeOf(v.Type())
+	if t.scalar {
+		d.scalar(n, v, f)
 		return
 	}
-	if h, ok := v.Addr().Interface().(*Headers); ok {
-		d.headers(n, h)
-		return
-	}
-	switch v.Kind() {
+	switch t.kind {
 	case reflect.Struct:
-		d.structure(n, v)
+		d.structure(n, v, t)
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		d.value(n, v.Elem(), f)
 	case reflect.Slice:
-		seq, ok := n.(*ast.SequenceNode)
-		if !ok {
+		if t.headers {
+			d.headers(n, v.Addr().Interface().(*Headers))
+			return
+		}
+		if n.kind != sequence {
 			d.typeError(n, "a list")
 			return
 		}
-		v.Set(reflect.MakeSlice(v.Type(), len(seq.Values), len(seq.Values)))
-		for i, item := range seq.Values {
+		v.Set(reflect.MakeSlice(v.Type(), len(n.items), len(n.items)))
+		for i, item := range n.items {
 			d.value(item, v.Index(i), f)
 		}
 	case reflect.String:
@@ -97,21 +93,19 @@ func (d *decoder) value(n ast.Node, v reflect.Value, f *reflect.StructField) {
 			v.SetString(text)
 		}
 	case reflect.Bool:
-		b, ok := n.(*ast.BoolNode)
-		if !ok {
+		if n.kind != boolean {
 			d.typeError(n, "true or false")
 			return
 		}
-		v.SetBool(b.Value)
+		v.SetBool(strings.EqualFold(n.text, "true"))
 	case reflect.Int:
-		number, ok := n.(*ast.IntegerNode)
 		var value int64
 		var err error
-		if ok {
-			value, err = strconv.ParseInt(number.Token.Value, 10, 64)
+		if n.kind == integer {
+			value, err = strconv.ParseInt(n.text, 10, 64)
 		}
 		// The comparison refuses 010, which is eight to some readers and ten to others.
-		if !ok || err != nil || strconv.FormatInt(value, 10) != number.Token.Value {
+		if n.kind != integer || err != nil || strconv.FormatInt(value, 10) != n.text {
 			d.typeError(n, "a whole number")
 			return
 		}
@@ -123,9 +117,9 @@ func (d *decoder) value(n ast.Node, v reflect.Value, f *reflect.StructField) {
 }
 
 // scalar decodes a value with a notation of its own: a string, or a number such as 0 or 4.
-func (d *decoder) scalar(n ast.Node, v reflect.Value, f *reflect.StructField, s scalar) {
+func (d *decoder) scalar(n *node, v reflect.Value, f *field) {
 	raw, ok := literal(n)
-	err := s.parse(raw)
+	err := v.Addr().Interface().(scalar).parse(raw)
 	if !ok || err != nil {
 		d.problem(n, "found "+describe(n), "expected "+err.Error())
 		return
@@ -134,126 +128,121 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value, f *reflect.StructField, s 
 }
 
 // structure decodes a mapping into a struct, starting from its defaults.
-func (d *decoder) structure(n ast.Node, v reflect.Value) {
+func (d *decoder) structure(n *node, v reflect.Value, t *typeInfo) {
 	SetDefaults(v.Addr().Interface())
-	m, ok := n.(*ast.MappingNode)
-	if !ok {
-		d.typeError(n, "a mapping with keys such as "+strings.Join(firstKeys(v.Type()), ", "))
+	if n.kind != mapping {
+		d.typeError(n, "a mapping with keys such as "+strings.Join(t.keys[:min(3, len(t.keys))], ", "))
 		return
 	}
-	// given are the keys of the mapping; true for those whose value was right.
-	given := map[string]bool{}
-	for _, e := range m.Values {
-		key, isText := keyText(e.Key)
-		f, known := fieldByKey(v.Type(), key)
-		_, twice := given[key]
-		switch {
-		case !known || !isText:
-			nearest, want := didYouMean(key, keys(v.Type()))
-			d.problem(e.Key, fmt.Sprintf("unknown key %q", shorten(key)), want)
-			if nearest != "" && !has(m, nearest) {
-				given[nearest] = false
-				d.misspelt[m] = true
+	// given are the fields whose key the mapping has, right those whose value was right.
+	var given, right uint64
+	for i := range n.entries {
+		e := &n.entries[i]
+		at := t.find(e.key)
+		if at < 0 || !e.isKey {
+			nearest, want := didYouMean(e.key, t.keys)
+			d.problem(e.place(), fmt.Sprintf("unknown key %q", shorten(e.key)), want)
+			if nearest != "" && !has(n, nearest) {
+				given |= 1 << t.find(nearest)
+				d.misspelt[n] = true
 			}
 			continue
-		case twice && given[key]:
-			d.problem(e.Key, fmt.Sprintf("key %q is given twice", key), "expected it once")
+		}
+		f := &t.fields[at]
+		switch {
+		case given&right&(1<<at) != 0:
+			d.problem(e.place(), fmt.Sprintf("key %q is given twice", e.key), "expected it once")
 			continue
-		case f.Tag.Get("later") == "true":
-			d.problem(e.Key, fmt.Sprintf("%q is not supported by this version yet", key), "remove it")
+		case f.later:
+			d.problem(e.place(), fmt.Sprintf("%q is not supported by this version yet", e.key), "remove it")
 			continue
 		}
 		before := len(d.problems)
-		d.value(e.Value, v.FieldByIndex(f.Index), &f)
-		given[key] = len(d.problems) == before
+		d.value(e.value, v.Field(at), f)
+		given |= 1 << at
+		right &^= 1 << at
+		if len(d.problems) == before {
+			right |= 1 << at
+		}
 	}
-	d.required(m, v, given)
+	if t.required&^given != 0 || t.required != 0 {
+		d.required(n, v, t, given, right)
+	}
 }
 
 // required reports the keys that are missing, and values that are empty where something must be.
-func (d *decoder) required(m *ast.MappingNode, v reflect.Value, given map[string]bool) {
+func (d *decoder) required(n *node, v reflect.Value, t *typeInfo, given, right uint64) {
 	var missing []string
-	for i := range v.NumField() {
-		f := v.Type().Field(i)
-		if f.Tag.Get("required") != "true" {
-			continue
-		}
-		key := f.Tag.Get("yaml")
-		right, ok := given[key]
+	for i := range t.fields {
+		f := &t.fields[i]
 		switch {
-		case !ok:
-			missing = append(missing, fmt.Sprintf("%q", key))
-		case right && v.Field(i).Len() == 0:
-			d.problem(child(m, key), fmt.Sprintf("%q is empty", key), "expected "+atLeastOne(f.Type))
+		case t.required&(1<<i) == 0:
+		case given&(1<<i) == 0:
+			missing = append(missing, fmt.Sprintf("%q", f.key))
+		case right&(1<<i) != 0 && v.Field(i).Len() == 0:
+			d.problem(child(n, f.key), fmt.Sprintf("%q is empty", f.key), "expected "+atLeastOne(v.Field(i).Type()))
 		}
 	}
 	switch len(missing) {
 	case 0:
 	case 1:
-		d.problem(m, "key "+missing[0]+" is missing", "expected it here")
+		d.problem(n, "key "+missing[0]+" is missing", "expected it here")
 	default:
-		d.problem(m, "keys "+strings.Join(missing, ", ")+" are missing", "expected them here")
+		d.problem(n, "keys "+strings.Join(missing, ", ")+" are missing", "expected them here")
 	}
 }
 
 // headers decodes a mapping from names to values, in order.
-func (d *decoder) headers(n ast.Node, h *Headers) {
-	m, ok := n.(*ast.MappingNode)
-	if !ok {
+func (d *decoder) headers(n *node, h *Headers) {
+	if n.kind != mapping {
 		d.typeError(n, "a mapping from field names to values")
 		return
 	}
-	for _, e := range m.Values {
-		name, ok := keyText(e.Key)
-		value, isText := text(d.resolve(e.Value))
+	for i := range n.entries {
+		e := &n.entries[i]
+		value, isText := text(resolve(e.value))
 		switch {
-		case !ok:
-			d.problem(e.Key, "found "+describe(e.Key)+" as a key", "expected the name of a field")
+		case !e.isKey:
+			d.problem(e.place(), fmt.Sprintf("found %q as a key", shorten(e.key)), "expected the name of a field")
 		case !isText:
-			d.typeError(e.Value, "a string")
+			d.typeError(e.value, "a string")
 		default:
-			*h = append(*h, Header{Name: name, Value: value})
+			*h = append(*h, Header{Name: e.key, Value: value})
 		}
 	}
 }
 
 // word checks a string against the words that its field accepts.
-func (d *decoder) word(n ast.Node, s string, f *reflect.StructField) bool {
-	if f == nil {
+func (d *decoder) word(n *node, s string, f *field) bool {
+	if f == nil || len(f.enum) == 0 {
 		return true
 	}
-	enum, ok := f.Tag.Lookup("enum")
-	if !ok {
-		return true
-	}
-	words := strings.Split(enum, ",")
-	for _, w := range words {
+	for _, w := range f.enum {
 		if s == w {
 			return true
 		}
 	}
-	for w := range strings.SplitSeq(f.Tag.Get("later"), ",") {
+	for _, w := range f.laterWords {
 		if s == w {
-			d.problem(n, fmt.Sprintf("%s %q is not supported by this version yet", f.Tag.Get("yaml"), s), oneOf(words))
+			d.problem(n, fmt.Sprintf("%s %q is not supported by this version yet", f.key, s), oneOf(f.enum))
 			return false
 		}
 	}
-	_, want := didYouMean(s, words)
-	d.problem(n, fmt.Sprintf("unknown %s %q", f.Tag.Get("yaml"), shorten(s)), want)
+	_, want := didYouMean(s, f.enum)
+	d.problem(n, fmt.Sprintf("unknown %s %q", f.key, shorten(s)), want)
 	return false
 }
 
 // bounds checks a number against the min and max tags of its field, which are in the notation of the field itself.
-func (d *decoder) bounds(n ast.Node, v reflect.Value, f *reflect.StructField) {
-	if f == nil || !v.CanInt() {
+func (d *decoder) bounds(n *node, v reflect.Value, f *field) {
+	if f == nil || !f.bounded || !v.CanInt() {
 		return
 	}
-	low, high := f.Tag.Get("min"), f.Tag.Get("max")
-	if low != "" && v.Int() < tagValue(v.Type(), low) {
-		d.problem(n, fmt.Sprintf("%v is too small", v.Interface()), "expected at least "+low)
+	if f.minText != "" && v.Int() < f.min {
+		d.problem(n, fmt.Sprintf("%v is too small", v.Interface()), "expected at least "+f.minText)
 	}
-	if high != "" && v.Int() > tagValue(v.Type(), high) {
-		d.problem(n, fmt.Sprintf("%v is too large", v.Interface()), "expected at most "+high)
+	if f.maxText != "" && v.Int() > f.max {
+		d.problem(n, fmt.Sprintf("%v is too large", v.Interface()), "expected at most "+f.maxText)
 	}
 }
 

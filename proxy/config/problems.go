@@ -14,6 +14,8 @@ type Problem struct {
 	Line, Column int
 	// What is wrong, and what was expected instead.
 	What, Want string
+
+	file uint16 // its number: the order of files
 }
 
 // Error is "file:line:column: what is wrong; what was expected".
@@ -44,7 +46,7 @@ func (e Errors) Error() string {
 // sorted puts problems in the order of the file and drops repetitions, which aliases cause.
 func (e Errors) sorted() Errors {
 	slices.SortStableFunc(e, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	return slices.Compact(e)
 }
