@@ -42,6 +42,10 @@ type Config struct {
 	Scratch string
 	// OpenFiles is the limit in force.
 	OpenFiles uint64
+	// Counters has each target open its admin listener and samples carry the allocations that it counted (blitz only).
+	Counters bool
+	// Intervals has the load generator keep the response times of each second apart, in windows of two seconds and more.
+	Intervals bool
 	// Progress receives a line for each step; nil for silence.
 	Progress func(string)
 }
@@ -173,8 +177,14 @@ func (l *Lab) start(t Located, originPort int) (*target.Running, error) {
 	if err != nil {
 		return nil, err
 	}
+	admin := 0
+	if l.Counters {
+		if admin, err = FreePort(); err != nil {
+			return nil, err
+		}
+	}
 	return target.Start(l.Set, t.Target, t.Binary, target.Plan{
-		Dir: dir, Host: "127.0.0.1", Port: port, OriginHost: "127.0.0.1", OriginPort: originPort,
+		AdminPort: admin, Dir: dir, Host: "127.0.0.1", Port: port, OriginHost: "127.0.0.1", OriginPort: originPort,
 		CPUs: l.Machine.Roles.Server, ExtraArgs: t.ExtraArgs,
 	})
 }

@@ -207,6 +207,8 @@ func median(samples []result.Sample, name string) float64 {
 type histograms struct {
 	from, to          time.Time
 	response, service *hdr.Histogram
+	// intervals are the response times second by second, if the laboratory was asked for them and the window is long enough to have some.
+	intervals []*hdr.Histogram
 }
 
 // loadSample starts a target, loads it and stops it. Only what makes the whole run pointless is an error; what spoils one sample makes it
@@ -232,7 +234,11 @@ func (l *Lab) loadSample(ctx context.Context, s Scenario, t Located, origin *ori
 		}
 		defer func() { err = errors.Join(err, a.Stop(time.Second)) }()
 	}
+	return l.loadRunning(ctx, s, t, run, origin, d, sm)
+}
 
+// loadRunning loads a target that runs and fills in the sample.
+func (l *Lab) loadRunning(ctx context.Context, s Scenario, t Located, run *target.Running, origin *originProcess, d time.Duration, sm *result.Sample) (hs histograms, err error) {
 	meter, err := proc.StartMeter(run.Process, meterEvery)
 	if err != nil {
 		return hs, err
@@ -244,7 +250,7 @@ func (l *Lab) loadSample(ctx context.Context, s Scenario, t Located, origin *ori
 		}
 	}
 	before, began := machine.ReadTicks("/"), time.Now()
-	rec, loadErr := l.blitzload(ctx, s, run.Plan.Addr(), sm.Rate, d)
+	rec, intervals, loadErr := l.blitzload(ctx, s, run.Plan.Addr(), sm.Rate, d)
 	after, took := machine.ReadTicks("/"), time.Since(began)
 	meterErr := meter.Stop()
 	if originMeter != nil {
@@ -297,6 +303,7 @@ func (l *Lab) loadSample(ctx context.Context, s Scenario, t Located, origin *ori
 	if n := rec.Errors.Total(); n*1000 > rec.Counts.Requests {
 		sm.Invalid = append(sm.Invalid, fmt.Sprintf("%d of %d requests failed", n, rec.Counts.Requests))
 	}
+	hs.intervals = intervals
 	if hs.response, err = rec.Latency.Response.Decode(); err != nil {
 		return hs, err
 	}
@@ -331,10 +338,10 @@ func memory(m proc.Memory) result.Memory {
 }
 
 // blitzload runs the load generator once and reads its record. rate 0 is the closed loop.
-func (l *Lab) blitzload(ctx context.Context, s Scenario, addr string, rate float64, d time.Duration) (*runfmt.Record, error) {
+func (l *Lab) blitzload(ctx context.Context, s Scenario, addr string, rate float64, d time.Duration) (*runfmt.Record, []*hdr.Histogram, error) {
 	dir, err := l.dir("load")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	file := filepath.Join(dir, "run.json")
 	args := []string{"run", "--protocol", "h1", "--connections", strconv.Itoa(l.connections(s)), "--threads", strconv.Itoa(min(len(l.Machine.Roles.Load), l.connections(s))),
@@ -348,20 +355,26 @@ func (l *Lab) blitzload(ctx context.Context, s Scenario, addr string, rate float
 	} else {
 		args = append(args, "--closed-loop")
 	}
+	hlog := ""
+	if l.Intervals && d >= 2*time.Second {
+		hlog = filepath.Join(dir, "run.hlog")
+		args = append(args, "--hlog", hlog)
+	}
 	args = append(args, "http://"+addr+s.path)
 	var out bytes.Buffer
 	p, err := l.Set.Start(proc.Spec{Path: l.Blitzload, Args: args, Dir: dir, CPUs: l.Machine.Roles.Load, Log: filepath.Join(dir, "log"), Stdout: &out})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// How it ended is in p.Exit(); an invalid run has its own exit code and a record that says why, and the record decides.
 	_ = p.Wait(ctx.Done(), l.Profile.Warmup+d+30*time.Second)
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	rec, err := runfmt.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("%s left no usable record (%w; %s): %s", p.Command(), err, p.Exit(), p.LogTail())
+		return nil, nil, fmt.Errorf("%s left no usable record (%w; %s): %s", p.Command(), err, p.Exit(), p.LogTail())
 	}
-	return rec, nil
+	intervals, err := readIntervals(hlog)
+	return rec, intervals, err
 }

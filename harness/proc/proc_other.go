@@ -20,3 +20,7 @@ func stopGroup(*Process, time.Duration) error { return ErrUnsupported }
 
 func (p *Process) PIDs() ([]int, error)    { return nil, ErrUnsupported }
 func (p *Process) Memory() (Memory, error) { return Memory{}, ErrUnsupported }
+
+func OwnCPU() (time.Duration, error)  { return 0, ErrUnsupported }
+func Census() map[int]Citizen         { return nil }
+func Spin(int) (time.Duration, error) { return 0, ErrUnsupported }

@@ -44,6 +44,8 @@ type Plan struct {
 	// OriginHost and OriginPort of the upstream; port 0 means that there is none.
 	OriginHost string
 	OriginPort int
+	// AdminPort is where blitz shows its own counters to the gate; 0, as in every bench, means that it does not.
+	AdminPort int
 	// CPUs of the server and the number of workers, one each.
 	CPUs []int
 	// ExtraArgs are appended to the command line.

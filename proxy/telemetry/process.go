@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"strconv"
 )
 
@@ -12,6 +13,7 @@ import (
 type processStats struct {
 	goroutines, gcCycles int64
 	gcPause              float64 // seconds
+	mallocs              int64   // objects
 	rss                  int64   // bytes, 0: not known here
 }
 
@@ -22,8 +24,23 @@ func readProcess() processStats {
 		goroutines: int64(runtime.NumGoroutine()),
 		gcCycles:   gc.NumGC,
 		gcPause:    gc.PauseTotal.Seconds(),
+		mallocs:    allocatedObjects(),
 		rss:        residentBytes(),
 	}
+}
+
+// allocatedObjects counts every object ever allocated on the heap, the tiny ones that share a block included, as MemStats.Mallocs does. The runtime
+// counts an object when its span is full, so up to one span for each size and processor is missing.
+func allocatedObjects() int64 {
+	s := []metrics.Sample{{Name: "/gc/heap/allocs:objects"}, {Name: "/gc/heap/tiny/allocs:objects"}}
+	metrics.Read(s)
+	var n int64
+	for _, m := range s {
+		if m.Value.Kind() == metrics.KindUint64 {
+			n += int64(m.Value.Uint64())
+		}
+	}
+	return n
 }
 
 // residentBytes reads the resident set from Linux (proc(5), statm: its second number, in pages).

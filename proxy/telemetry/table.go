@@ -48,6 +48,8 @@ var Table = []Metric{
 		process: func(s *Samples, p put) { p(float64(s.process.gcCycles)) }},
 	{Name: "blitz_gc_pause_seconds_total", Kind: KindCounter, Unit: "seconds", Help: "Time for which garbage collections stopped everything.",
 		process: func(s *Samples, p put) { p(s.process.gcPause) }},
+	{Name: "blitz_go_mallocs_total", Kind: KindCounter, Unit: "objects", Help: "Objects allocated on the Go heap. It stands still while requests are served; the gate divides its growth by requests.",
+		process: func(s *Samples, p put) { p(float64(s.process.mallocs)) }},
 
 	{Name: "blitz_worker_info", Kind: KindGauge, Unit: "info", Help: "Always 1; the engine of each worker.", Labels: []string{"worker", "engine"},
 		each: func(w *workerSample, p put) { p(1, w.engine) }},

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -52,6 +54,7 @@ func gateway() error {
 		return err
 	}
 	var c struct {
+		Admin     struct{ Address string }
 		Listeners []struct{ Address string }
 		Clusters  []struct{ Endpoints []struct{ Address string } }
 		Routes    []struct {
@@ -68,7 +71,9 @@ func gateway() error {
 		body = b
 	}
 	mux := http.NewServeMux()
+	var requests atomic.Int64
 	mux.HandleFunc(c.Routes[0].Match.Path, func(w http.ResponseWriter, _ *http.Request) {
+		requests.Add(1)
 		for end := time.Now().Add(burn); time.Now().Before(end); {
 			runtime.KeepAlive(end)
 		}
@@ -76,6 +81,15 @@ func gateway() error {
 	})
 	if len(c.Clusters) > 0 {
 		mux.Handle("/", httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: c.Clusters[0].Endpoints[0].Address}))
+	}
+	if c.Admin.Address != "" {
+		allocs, _ := strconv.ParseFloat(os.Getenv("ALLOCS"), 64)
+		go func() {
+			_ = http.ListenAndServe(c.Admin.Address, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				n := float64(requests.Load())
+				fmt.Fprintf(w, "# HELP\nblitz_requests_total %v\nblitz_go_mallocs_total %v\nblitz_worker_info{worker=\"0\"} 1\n", n, 1000+allocs*n)
+			}))
+		}()
 	}
 	fmt.Println("level=INFO msg=started workers=1 engine=net reason=stand-in")
 	return http.ListenAndServe(c.Listeners[0].Address, mux)
@@ -150,10 +164,28 @@ func load() (*runfmt.Record, error) {
 	if rate > 0 {
 		r.Params.Mode, r.Params.OfferedRate = runfmt.Open, rate
 	}
+	if name := flagValue("hlog"); name != "" {
+		if err := intervals(name, start, end, h); err != nil {
+			return nil, err
+		}
+	}
 	if os.Getenv("LATE") != "" {
 		r.Validity = runfmt.Validity{Reasons: []string{"the generator was late"}}
 	}
 	return r, nil
+}
+
+// intervals writes a log with one interval for each kind of time, as if all had happened in one second.
+func intervals(name string, from, to time.Time, h *hdr.Histogram) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	w, err := hdr.NewLogWriter(f, from)
+	if err != nil {
+		return err
+	}
+	return errors.Join(w.Interval("response", from, to, h), w.Interval("service", from, to, h), f.Close())
 }
 
 func get(target string) error {

@@ -1,0 +1,23 @@
+package telemetry
+
+import (
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+var sink *[4]uint64
+
+// The counter grows by the objects that were allocated, but for what the runtime has not counted yet: at most a span for each processor.
+func TestAllocatedObjects(t *testing.T) {
+	const n = 100_000
+	before := allocatedObjects()
+	for range n {
+		sink = new([4]uint64)
+	}
+	grown := allocatedObjects() - before
+	span := int64(8192 / 32 * runtime.GOMAXPROCS(0))
+	assert.GreaterOrEqual(t, grown, n-span)
+	assert.Less(t, grown, int64(2*n))
+}
