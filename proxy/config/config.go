@@ -109,8 +109,11 @@ type Cluster struct {
 	Name string `yaml:"name" required:"true"`
 	// Where to send requests. At least one.
 	Endpoints []Endpoint `yaml:"endpoints" required:"true"`
-	// How an endpoint is chosen: `round_robin` takes them in turn, heavier ones more often, evenly spread.
-	Balance string `yaml:"balance" enum:"round_robin" later:"least_request,p2c,random,ring_hash,maglev,ewma"`
+	// How an endpoint is chosen; all honour weights. `round_robin` takes them in turn, evenly spread; `least_request` the one with the fewest
+	// requests in flight; `p2c` the better of two drawn at random; `random` draws; `ewma` takes the better of two by latency and requests in
+	// flight; `ring_hash` and `maglev` send requests with the same `hash` to the same endpoint. What is in flight, and how long it takes,
+	// each worker knows of its own requests.
+	Balance string `yaml:"balance" enum:"round_robin,least_request,p2c,random,ewma,ring_hash,maglev"`
 	// Protocol spoken with the endpoints.
 	Protocol string `yaml:"protocol" enum:"h1" later:"h2"`
 	// How long endpoints may take.

@@ -86,6 +86,8 @@ var (
 		Detail: "the upstream closed the connection in the middle of its response"}
 	ErrFirstByteTimeout = &Failure{Source: FromUpstream, Status: 504, Flags: UpstreamTimeout, Code: "first_byte_timeout",
 		Detail: "the upstream did not answer in time"}
+	ErrTryTimeout = &Failure{Source: FromUpstream, Status: 504, Flags: UpstreamTimeout, Retry: RetryIdempotent, Code: "try_timeout",
+		Detail: "the upstream did not answer in the time of one attempt"}
 	ErrIdleTimeout = &Failure{Source: FromUpstream, Status: 504, Flags: UpstreamTimeout, Code: "upstream_idle_timeout",
 		Detail: "the upstream stalled in the middle of its response"}
 	ErrProtocol = &Failure{Source: FromUpstream, Status: 502, Flags: UpstreamProtocolError, Code: "upstream_protocol_error",

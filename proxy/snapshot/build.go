@@ -125,15 +125,15 @@ func clusters(list []config.Cluster, r Resolver) ([]*cluster.Cluster, error) {
 	var errs []error
 	for i := range list {
 		c := &list[i]
-		cl := &cluster.Cluster{
+		cl := cluster.Cluster{
 			Name: c.Name, Balance: balance.Kind(c.Balance),
 			ConnectTimeout: time.Duration(c.Timeouts.Connect), FirstByteTimeout: time.Duration(c.Timeouts.FirstByte),
 			IdleTimeout: time.Duration(c.Timeouts.Idle), KeepAlive: time.Duration(c.Timeouts.KeepAlive),
 			MaxIdle: c.MaxIdle, MaxConnections: c.MaxConnections, MaxPending: c.MaxPending, Retries: c.Retries,
 			ProxyProtocol: cluster.ProxyProtocol(c.ProxyProtocol),
 		}
-		for j, e := range c.Endpoints {
-			ep := &endpoint.Endpoint{Name: e.Address, Weight: uint32(e.Weight), Index: j}
+		for _, e := range c.Endpoints {
+			ep := endpoint.New(e.Address, loop.Addr{}, uint32(e.Weight))
 			a, err := config.ParseAddress(e.Address)
 			ip, isIP := a.IP()
 			switch {
@@ -148,7 +148,8 @@ func clusters(list []config.Cluster, r Resolver) ([]*cluster.Cluster, error) {
 			}
 			cl.Endpoints = append(cl.Endpoints, ep)
 		}
-		out = append(out, cl)
+		policies(&cl, c)
+		out = append(out, cluster.New(cl))
 	}
 	return out, errors.Join(append(errs, resolve(pending, r))...)
 }

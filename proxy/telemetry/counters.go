@@ -50,6 +50,11 @@ type Counters struct {
 	UpstreamActive, UpstreamIdle int64
 	// Requests to endpoints: tried again, refused because too many wait, abandoned because the client's side ended.
 	UpstreamRetries, UpstreamOverflows, UpstreamAborts uint64
+	// Requests refused by the limits of a whole cluster: of requests, of connections (they wait), of retries.
+	BreakerRequests, BreakerConnections, BreakerRetries uint64
+	// Retries not made because the budget was used up; attempts given up because they took too long; second attempts beside slow ones, those
+	// that answered first, and those that did not.
+	RetryBudgetExhausted, TryTimeouts, Hedges, HedgesWon, HedgesLost uint64
 	// Bytes on endpoint connections, heads included.
 	UpstreamBytesIn, UpstreamBytesOut uint64
 

@@ -124,6 +124,23 @@ var Table = []Metric{
 		one: func(c *Counters) float64 { return float64(c.UpstreamIdle) }},
 	{Name: "blitz_upstream_retries_total", Kind: KindCounter, Unit: "attempts", Help: "Attempts after the first one.",
 		one: func(c *Counters) float64 { return float64(c.UpstreamRetries) }},
+	{Name: "blitz_retry_budget_exhausted_total", Kind: KindCounter, Unit: "attempts", Help: "Attempts not made because the retry budget was used up.",
+		one: func(c *Counters) float64 { return float64(c.RetryBudgetExhausted) }},
+	{Name: "blitz_upstream_try_timeouts_total", Kind: KindCounter, Unit: "attempts", Help: "Attempts given up for another one because they took longer than per_try.",
+		one: func(c *Counters) float64 { return float64(c.TryTimeouts) }},
+	{Name: "blitz_hedges_total", Kind: KindCounter, Unit: "attempts", Help: "Second attempts beside a slow first one.",
+		one: func(c *Counters) float64 { return float64(c.Hedges) }},
+	{Name: "blitz_hedge_results_total", Kind: KindCounter, Unit: "attempts", Help: "Hedged requests by the attempt that answered first.", Labels: []string{"first"},
+		many: func(c *Counters, p put) {
+			p(float64(c.HedgesWon), "hedge")
+			p(float64(c.HedgesLost), "original")
+		}},
+	{Name: "blitz_circuit_breaker_total", Kind: KindCounter, Unit: "requests", Help: "Times that a limit of a whole cluster was in the way: of requests (503), of connections (the request waits), of retries (none is made).", Labels: []string{"limit"},
+		many: func(c *Counters, p put) {
+			p(float64(c.BreakerRequests), "requests")
+			p(float64(c.BreakerConnections), "connections")
+			p(float64(c.BreakerRetries), "retries")
+		}},
 	{Name: "blitz_upstream_overflows_total", Kind: KindCounter, Unit: "requests", Help: "Requests refused because too many waited for a connection.",
 		one: func(c *Counters) float64 { return float64(c.UpstreamOverflows) }},
 	{Name: "blitz_upstream_aborts_total", Kind: KindCounter, Unit: "requests", Help: "Requests to endpoints that were abandoned because the client's side had ended.",

@@ -2,8 +2,11 @@
 // upstream half of an exchange, and the decision whether a failed attempt is made again. It imports the loop, the codecs, flow,
 // exchange, cluster, balance and endpoint.
 //
-//	Client    one worker's view of one cluster: picker and pools          client.go
-//	Request   one exchange on its way: queue, attempts, timers            request.go
+//	Client    one worker's view of one cluster                            client.go, update.go, stats.go
+//	pool      connections of one worker to one endpoint                   pool.go
+//	Request   one exchange on its way: queue, timers                      request.go
+//	          which endpoint, by which part of the request                pick.go, key.go
+//	          how an attempt is judged, whether there is another one      judge.go, retry.go, budget.go, hedge.go
 //	Conn      one connection: parses responses, feeds the downstream      conn.go
 package upstream
 
@@ -30,6 +33,11 @@ type Env struct {
 	Limits wire.Limits
 	// BufferSize is the most that one multishot receive brings, in bytes.
 	BufferSize int
+	// Seed differs between workers, so that they do not all begin with the same endpoint.
+	Seed uint64
+	// Tripped is told when an endpoint has failed so often in a row that its cluster ejects it; nil: nobody wants to know.
+	// It must not block.
+	Tripped func(*cluster.Cluster, *endpoint.Endpoint)
 
 	resp     wire.Response // scratch of the parser: valid during one callback
 	freeReq  *Request
@@ -43,31 +51,20 @@ const maxKept = 32 << 10
 type Client struct {
 	env    *Env
 	c      *cluster.Cluster
-	picker balance.Picker
-	pools  []pool
-	closed bool
-}
+	picker *balance.Picker
+	// pools by Endpoint.Index of c. Those of endpoints that are gone wait in retired for their last connection.
+	pools, retired []*pool
+	closed         bool
 
-// pool holds the connections of one worker to one endpoint.
-type pool struct {
-	client *Client
-	ep     *endpoint.Endpoint
-	// idle is a stack: the most recently used connection is the least likely to be stale, and its memory is warm.
-	idle   *Conn
-	nIdle  int
-	open   int // all connections, in use, idle or connecting
-	first  *Request
-	last   *Request
-	queued int
+	// What the circuit breaker limits: requests, attempts after the first, connections, requests that wait for one.
+	active, retrying, open, queued int
+	budget                         budget
 }
 
 // NewClient makes a worker's client of a cluster.
 func NewClient(env *Env, c *cluster.Cluster) *Client {
-	cl := &Client{env: env, c: c, picker: balance.New(c.Balance, c.Endpoints), pools: make([]pool, len(c.Endpoints))}
-	for i := range cl.pools {
-		cl.pools[i].client = cl
-		cl.pools[i].ep = c.Endpoints[i]
-	}
+	cl := &Client{env: env}
+	cl.Update(c)
 	return cl
 }
 
@@ -94,10 +91,18 @@ func (cl *Client) Start(x *exchange.Exchange, r *wire.Request, path []byte, o Op
 	}
 	q.chunked = r.Body == wire.BodyChunked
 	q.retriesLeft = cl.c.Retries
+	cl.active++
+	cl.budget.request(cl.env.Loop.Now())
 	q.q.Keep()
 	x.Up = q
 	x.Cluster = cl.c.Name
+	if b := cl.c.Breaker.Requests; b > 0 && cl.active > b {
+		cl.env.Count.BreakerRequests++
+		q.fail(exchange.ErrOverflow)
+		return
+	}
 	from := x.Down.Client()
+	cl.identify(q, r, path, from)
 	if cl.c.ProxyProtocol == cluster.ProxyV1 || cl.c.ProxyProtocol == cluster.ProxyV2 {
 		if !q.q.Append(proxyproto.Append(nil, cl.c.ProxyProtocol[1]-'0', from.Peer, x.Down.LocalAddr())) {
 			q.fail(exchange.ErrOverload)
@@ -115,112 +120,5 @@ func (cl *Client) Start(x *exchange.Exchange, r *wire.Request, path []byte, o Op
 		x.Down.Continue()
 		return
 	}
-	q.attempt(nil)
-}
-
-// shared tells whether connections serve more than one request.
-func (cl *Client) shared() bool {
-	return !cl.closed && cl.c.ProxyProtocol != cluster.ProxyV1 && cl.c.ProxyProtocol != cluster.ProxyV2
-}
-
-// CloseIdle closes the unused connections, and every other one when it becomes unused: the client is being retired.
-func (cl *Client) CloseIdle() {
-	cl.closed = true
-	for i := range cl.pools {
-		p := &cl.pools[i]
-		for p.idle != nil {
-			p.pop().shut()
-		}
-	}
-}
-
-// Idle is the number of unused connections, Open of all.
-func (cl *Client) Idle() (n int) {
-	for i := range cl.pools {
-		n += cl.pools[i].nIdle
-	}
-	return n
-}
-
-// Open is the number of connections, in use or not.
-func (cl *Client) Open() (n int) {
-	for i := range cl.pools {
-		n += cl.pools[i].open
-	}
-	return n
-}
-
-func (p *pool) push(c *Conn) {
-	c.prevIdle, c.nextIdle = nil, p.idle
-	if p.idle != nil {
-		p.idle.prevIdle = c
-	}
-	p.idle = c
-	p.nIdle++
-	p.client.env.Count.UpstreamIdle++
-	c.idle = true
-}
-
-func (p *pool) pop() *Conn {
-	c := p.idle
-	p.remove(c)
-	return c
-}
-
-func (p *pool) remove(c *Conn) {
-	if c.prevIdle != nil {
-		c.prevIdle.nextIdle = c.nextIdle
-	} else {
-		p.idle = c.nextIdle
-	}
-	if c.nextIdle != nil {
-		c.nextIdle.prevIdle = c.prevIdle
-	}
-	c.prevIdle, c.nextIdle, c.idle = nil, nil, false
-	p.nIdle--
-	p.client.env.Count.UpstreamIdle--
-}
-
-// enqueue makes q wait for a connection.
-func (p *pool) enqueue(q *Request) {
-	q.prev, q.next = p.last, nil
-	if p.last != nil {
-		p.last.next = q
-	} else {
-		p.first = q
-	}
-	p.last = q
-	p.queued++
-	q.waiting = p
-}
-
-func (p *pool) dequeue(q *Request) {
-	if q.prev != nil {
-		q.prev.next = q.next
-	} else {
-		p.first = q.next
-	}
-	if q.next != nil {
-		q.next.prev = q.prev
-	} else {
-		p.last = q.prev
-	}
-	q.prev, q.next, q.waiting = nil, nil, nil
-	p.queued--
-}
-
-// serve gives a freed connection, or the room for a new one, to the request that waits longest.
-func (p *pool) serve() {
-	q := p.first
-	if q == nil {
-		return
-	}
-	limit := p.client.c.MaxConnections
-	if p.idle == nil && limit > 0 && p.open >= limit {
-		return
-	}
-	p.dequeue(q)
-	p.client.env.Loop.Disarm(&q.timer)
-	q.connect(p, false)
-	q.Flush()
+	q.attempt()
 }

@@ -235,8 +235,10 @@ const maxInterim = 32
 func (c *Conn) head(resp *wire.Response) {
 	q := c.req
 	e := c.env()
-	q.answered = true
-	q.q.Unkeep()
+	if !q.accept(resp, c.pool) {
+		c.repeat(false)
+		return
+	}
 	kind := resp.Body
 	if q.x.Tunnel {
 		kind = wire.BodyUntilClose
@@ -247,7 +249,6 @@ func (c *Conn) head(resp *wire.Response) {
 	c.untilEOF = kind == wire.BodyUntilClose
 	c.raw = kind != wire.BodyChunked
 	c.body.InitResponse(kind, resp.Length, &e.Limits)
-	q.x.Answered = e.Loop.Now()
 	if kind == wire.BodyNone {
 		e.Loop.Disarm(&q.timer)
 	} else {
@@ -393,7 +394,7 @@ func (c *Conn) finish(extra bool) {
 func (c *Conn) park() {
 	e := c.env()
 	p := c.pool
-	if !p.client.shared() || p.nIdle >= p.client.c.MaxIdle && p.first == nil {
+	if !p.shared() || p.nIdle >= p.client.c.MaxIdle && p.first == nil {
 		c.shut()
 		return
 	}
@@ -446,17 +447,26 @@ func (c *Conn) OnRecvStopped() {
 // failed ends the connection because of f, and the request too unless it can be sent again.
 func (c *Conn) failed(f *exchange.Failure) {
 	q := c.req
-	e := c.env()
 	stale := c.reused && !c.inBody && (f == exchange.ErrReset || f == exchange.ErrSend || f == errSendNothing)
+	if !stale {
+		q.judge(f)
+	}
 	if !q.mayRetry(f, stale) {
 		q.fail(f)
 		return
 	}
 	if stale {
-		e.Count.UpstreamStale++
+		c.env().Count.UpstreamStale++
 	}
+	c.repeat(stale)
+}
+
+// repeat closes the connection and sends its request again.
+func (c *Conn) repeat(stale bool) {
+	q := c.req
 	c.req, q.conn = nil, nil
-	e.Loop.Disarm(&q.timer)
+	q.leave()
+	c.env().Loop.Disarm(&q.timer)
 	if c.sending {
 		// The kernel still reads the bytes that would be sent again: wait for OnClose.
 		c.again, c.againStale = q, stale
@@ -499,8 +509,7 @@ func (c *Conn) OnClose() {
 	p := c.pool
 	c.recv.End(e.Pool)
 	c.in.Release(e.Pool)
-	p.open--
-	e.Count.UpstreamActive--
+	p.gone()
 	if z := c.zombie; z != nil {
 		c.zombie = nil
 		z.free()
@@ -513,5 +522,5 @@ func (c *Conn) OnClose() {
 		again.waitingFor = nil
 		again.retry(p.ep, stale)
 	}
-	p.serve()
+	p.client.freed(p)
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/internal/wire"
 	"github.com/blitz-gateway/blitz/internal/wire/h1"
+	"github.com/blitz-gateway/blitz/proxy/balance"
 	"github.com/blitz-gateway/blitz/proxy/endpoint"
 	"github.com/blitz-gateway/blitz/proxy/exchange"
 	"github.com/blitz-gateway/blitz/proxy/flow"
@@ -16,6 +17,9 @@ const (
 	waitConnect uint8 = iota + 1 // for the connect, or for a connection
 	waitHead                     // for the response head
 	waitBody                     // for more of the response, or for the upstream to take more of the request
+	waitTry                      // for the head, within the time of one attempt
+	waitBackoff                  // for the time of the next attempt
+	waitHedge                    // for the time of a second attempt beside this one
 )
 
 // Request is the upstream half of one exchange: exchange.Upstream.
@@ -28,6 +32,8 @@ type Request struct {
 	conn   *Conn
 	q      flow.Queue
 	timer  loop.Timer
+	// try bounds one attempt, or delays the next; hedge starts a second one.
+	try, hedge loop.Timer
 
 	firstByte, idle time.Duration
 	retriesLeft     int
@@ -39,6 +45,17 @@ type Request struct {
 	answered        bool // the final response head was passed on
 	dead            bool // waiting for the connection's OnClose to give q's memory back
 
+	on       *pool              // this attempt is in flight there
+	began    int64              // start of this attempt, loop time in ns
+	tried    balance.Tried      // endpoints that failed
+	key      uint64             // for hashing balancers, 0: none
+	want     *endpoint.Endpoint // that the client is bound to
+	delay    time.Duration      // before the next attempt
+	retries  int                // made so far
+	retrying bool               // counts among the client's retries
+	twin     *Request           // the other attempt of the same exchange
+	hedged   bool               // there was a second attempt already
+
 	waiting    *pool // queue this request waits in
 	waitingFor *Conn // closing connection that still reads q's memory, before the next attempt
 	prev, next *Request
@@ -49,7 +66,7 @@ func (e *Env) request() *Request {
 	if q == nil {
 		q = new(Request)
 		q.q.Pool = e.Pool
-		q.timer.Handler = q
+		q.timer.Handler, q.try.Handler, q.hedge.Handler = q, q, q
 		return q
 	}
 	e.freeReq = q.next
@@ -60,62 +77,15 @@ func (e *Env) request() *Request {
 // free returns q to the worker. No Send of its queue may be in flight.
 func (q *Request) free() {
 	e := q.client.env
+	q.leave()
+	q.client.active--
+	q.quiet()
 	e.Loop.Disarm(&q.timer)
 	q.q.Clear()
-	t, pool := q.timer, q.q.Pool
-	*q = Request{timer: t, next: e.freeReq}
+	t, try, hedge, pool := q.timer, q.try, q.hedge, q.q.Pool
+	*q = Request{timer: t, try: try, hedge: hedge, next: e.freeReq}
 	q.q.Pool = pool
 	e.freeReq = q
-}
-
-// attempt picks an endpoint and a connection.
-func (q *Request) attempt(skip *endpoint.Endpoint) {
-	cl := q.client
-	ep := cl.picker.Pick(skip)
-	if ep == nil {
-		q.fail(exchange.ErrNoEndpoint)
-		return
-	}
-	p := &cl.pools[ep.Index]
-	limit := cl.c.MaxConnections
-	if p.idle == nil && limit > 0 && p.open >= limit {
-		if p.queued >= cl.c.MaxPending {
-			cl.env.Count.UpstreamOverflows++
-			q.fail(exchange.ErrOverflow)
-			return
-		}
-		p.enqueue(q)
-		q.arm(waitConnect, cl.c.ConnectTimeout)
-		return
-	}
-	q.connect(p, q.freeRetryUsed)
-}
-
-// connect takes an idle connection of p or opens one. fresh insists on a new one: the retry after a stale connection must not meet
-// the next stale one.
-func (q *Request) connect(p *pool, fresh bool) {
-	q.x.Attempts++
-	q.x.Endpoint = p.ep.Name
-	e := p.client.env
-	if p.idle != nil && !fresh {
-		c := p.pop()
-		e.Loop.Disarm(&c.timer)
-		e.Count.UpstreamReuses++
-		c.reused = true
-		c.req, q.conn = q, c
-		c.begin()
-		return
-	}
-	e.Count.UpstreamConnects++
-	c := e.conn()
-	c.pool = p
-	p.open++
-	e.Count.UpstreamActive++
-	c.req, q.conn = q, c
-	c.begin()
-	c.l = e.Loop
-	c.id = c.l.Dial(p.ep.Addr, c)
-	q.arm(waitConnect, p.client.c.ConnectTimeout)
 }
 
 func (q *Request) arm(kind uint8, d time.Duration) {
@@ -176,7 +146,7 @@ func (q *Request) grown(ok bool) bool {
 			return true
 		}
 		q.hold = 0
-		q.attempt(nil)
+		q.attempt()
 		if q.x == nil { // it failed, and q is free
 			return true
 		}
@@ -208,11 +178,12 @@ func (q *Request) Finish(trailers []wire.Field) {
 	}
 	if q.hold > 0 {
 		q.hold = 0
-		q.attempt(nil)
+		q.attempt()
 		if q.x == nil {
 			return
 		}
 	}
+	q.armHedge()
 	if q.conn != nil && !q.conn.sending && q.q.Len() == 0 {
 		q.sent() // the last byte left before the end was known
 	}
@@ -283,6 +254,12 @@ func (q *Request) Abort() {
 // drop ends the request without telling the downstream side, which knows.
 func (q *Request) drop() {
 	q.x.Up = nil
+	if t := q.twin; t != nil {
+		q.part()
+		t.drop()
+	}
+	q.leave()
+	q.quiet()
 	if q.waiting != nil {
 		q.waiting.dequeue(q)
 	}
@@ -303,6 +280,8 @@ func (q *Request) drop() {
 // release detaches q from c, which is closed. When bytes of q are still with the kernel, the connection keeps q until OnClose.
 func (q *Request) release(c *Conn) {
 	c.req = nil
+	q.leave()
+	q.quiet()
 	q.client.env.Loop.Disarm(&q.timer)
 	if c.sending {
 		q.dead = true
@@ -314,8 +293,11 @@ func (q *Request) release(c *Conn) {
 	q.free()
 }
 
-// fail ends the request and the exchange.
+// fail ends the request and the exchange, unless a twin is still on its way.
 func (q *Request) fail(f *exchange.Failure) {
+	if q.yield() {
+		return
+	}
 	x := q.x
 	q.drop()
 	x.Down.Fail(f)
@@ -336,43 +318,17 @@ func (q *Request) OnTimer(t *loop.Timer) {
 			c.failed(c.sendErr)
 			return
 		}
+		q.judge(exchange.ErrFirstByteTimeout)
 		q.fail(exchange.ErrFirstByteTimeout)
 	case waitBody:
+		q.judge(exchange.ErrIdleTimeout)
 		q.fail(exchange.ErrIdleTimeout)
+	case waitTry:
+		q.tryOver()
+	case waitBackoff:
+		q.attempt()
+		q.Flush()
+	case waitHedge:
+		q.startTwin()
 	}
-}
-
-// mayRetry decides about another attempt after f.
-func (q *Request) mayRetry(f *exchange.Failure, stale bool) bool {
-	if q.answered || !q.q.Kept() || q.x.Tunnel {
-		return false
-	}
-	switch f.Retry {
-	case exchange.RetryNever:
-		return false
-	case exchange.RetryIdempotent:
-		if !q.x.Method.IsIdempotent() {
-			return false
-		}
-	}
-	if stale && !q.freeRetryUsed {
-		q.freeRetryUsed = true
-		return true
-	}
-	if q.retriesLeft > 0 {
-		q.retriesLeft--
-		return true
-	}
-	return false
-}
-
-// retry sends the kept bytes again, elsewhere if there is an elsewhere.
-func (q *Request) retry(failed *endpoint.Endpoint, stale bool) {
-	q.client.env.Count.UpstreamRetries++
-	q.q.Rewind()
-	if stale {
-		failed = nil // the endpoint is not to blame for a connection that was idle too long
-	}
-	q.attempt(failed)
-	q.Flush()
 }

@@ -81,7 +81,7 @@ func New(o Options) (*Worker, error) {
 	}
 	w := &Worker{opt: o, loop: o.Loop, count: o.Count, snap: o.Snapshot, pool: newPool(o.Snapshot)}
 	w.down = downstream.Env{Loop: o.Loop, Pool: w.pool, Count: o.Count, Dispatch: w}
-	w.up = upstream.Env{Loop: o.Loop, Pool: w.pool, Count: o.Count, BufferSize: cmp.Or(o.BufferSize, loop.DefaultBufferSize)}
+	w.up = upstream.Env{Loop: o.Loop, Pool: w.pool, Count: o.Count, BufferSize: cmp.Or(o.BufferSize, loop.DefaultBufferSize), Seed: uint64(o.ID)}
 	for _, c := range o.Snapshot.Clusters {
 		w.clients = append(w.clients, upstream.NewClient(&w.up, c))
 	}
