@@ -65,11 +65,13 @@ func (c *ServeCmd) Run() error {
 	if a := s.Admin(); a != nil {
 		slog.Info("admin", "address", a.Addr().String())
 	}
-	return c.wait(s, snap, signals)
+	r := server.NewReloader(s, c.Config)
+	defer r.Close()
+	return c.wait(s, r, signals)
 }
 
 // wait runs until a signal or a dead worker ends the server.
-func (c *ServeCmd) wait(s *server.Server, snap *snapshot.Snapshot, signals <-chan os.Signal) error {
+func (c *ServeCmd) wait(s *server.Server, r *server.Reloader, signals <-chan os.Signal) error {
 	for {
 		select {
 		case <-s.Failed():
@@ -84,17 +86,18 @@ func (c *ServeCmd) wait(s *server.Server, snap *snapshot.Snapshot, signals <-cha
 					slog.Info("access log reopened")
 				}
 			case syscall.SIGHUP:
-				slog.Warn("SIGHUP ignored: reloading a running gateway is not supported by this version; restart it")
+				r.Trigger("SIGHUP")
 			default:
-				return c.drain(s, snap, sig, signals)
+				return c.drain(s, sig, signals)
 			}
 		}
 	}
 }
 
-func (c *ServeCmd) drain(s *server.Server, snap *snapshot.Snapshot, sig os.Signal, signals <-chan os.Signal) error {
+func (c *ServeCmd) drain(s *server.Server, sig os.Signal, signals <-chan os.Signal) error {
+	snap := s.Snapshot()
 	slog.Info("draining: a second signal stops at once", "signal", sig.String(), "timeout", snap.DrainTimeout)
-	ctx, cancel := context.WithTimeout(context.Background(), snap.DrainTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), snap.DrainDelay+snap.DrainTimeout)
 	defer cancel()
 	go func() {
 		select {

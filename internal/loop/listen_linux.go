@@ -117,3 +117,37 @@ func explainListen(err error) error {
 	}
 	return err
 }
+
+// AcceptQueued takes a connection that waits in the queue of a listening descriptor, without waiting for one: -1 when there is none. The
+// descriptor must be non-blocking, as Listen makes it.
+func AcceptQueued(fd int) int {
+	for {
+		c, _, err := unix.Accept4(fd, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+		switch err {
+		case nil:
+			return c
+		case unix.EINTR, unix.ECONNABORTED:
+		default:
+			return -1
+		}
+	}
+}
+
+// DupListener returns a second descriptor of a listening socket, -1 when there is none to be had. While either is open, the socket
+// listens and its queue is kept.
+func DupListener(fd int) int {
+	if fd < 0 {
+		return -1
+	}
+	d, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return -1
+	}
+	return d
+}
+
+// CloseListenerFD closes a descriptor of DupListener.
+func CloseListenerFD(fd int) { unix.Close(fd) }
+
+// SetBacklog changes the length of the accept queue of a listening descriptor.
+func SetBacklog(fd, n int) error { return unix.Listen(fd, n) }

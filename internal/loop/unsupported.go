@@ -24,3 +24,15 @@ func LocalAddr(int) (netip.AddrPort, error) { return netip.AddrPort{}, ErrUnsupp
 
 // PeerAddr fails as New does.
 func PeerAddr(int) (netip.AddrPort, error) { return netip.AddrPort{}, ErrUnsupported }
+
+// AcceptQueued finds nothing.
+func AcceptQueued(int) int { return -1 }
+
+// DupListener fails.
+func DupListener(int) int { return -1 }
+
+// CloseListenerFD has nothing to close.
+func CloseListenerFD(int) {}
+
+// SetBacklog fails as New does.
+func SetBacklog(int, int) error { return ErrUnsupported }

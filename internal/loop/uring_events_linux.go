@@ -234,7 +234,9 @@ func (u *uringLoop) acceptedOne(s *slot, id ID, c *uring.CQE) {
 		u.handOver(s, int(c.Res))
 	case errno == unix.ECONNABORTED:
 		u.stats.AcceptAborts++
-	case errno == unix.ECANCELED || errno == unix.EINTR || errno == unix.EAGAIN || s.is(sClosing):
+	case errno == unix.ECANCELED || errno == unix.EINTR || s.is(sClosing):
+	case errno == unix.EAGAIN: // a kernel that does not wait for a non-blocking listener
+		u.host.Blocking(int(s.fd))
 	default:
 		s.state |= sPaused
 		s.acc.OnAcceptError(errno)

@@ -10,13 +10,13 @@ import (
 
 func cookie(op uring.Op, id ID) uring.Cookie { return uring.MakeCookie(op, uint64(id)) }
 
-// Listen implements Loop.
+// Listen implements Loop. The descriptor stays as it is: its blocking mode is shared with whoever holds the same socket, which may be
+// the epoll engine of another process.
 func (u *uringLoop) Listen(fd int, a Acceptor) ID {
 	s, id := u.slots.take()
 	s.state |= sListener
 	s.acc = a
 	s.fd = int32(fd)
-	u.host.Blocking(fd)
 	u.host.Tune(fd) // accepted sockets inherit it
 	u.armAccept(s, id)
 	return id

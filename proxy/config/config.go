@@ -18,6 +18,11 @@ type Config struct {
 	// How long requests in flight may take after SIGTERM before their connections are closed. The default stays under the 30 s after
 	// which Kubernetes kills a container.
 	DrainTimeout Duration `yaml:"drain_timeout" min:"0s" max:"24h"`
+	// How long after SIGTERM connections are still accepted while /readyz says no already, so that load balancers can turn away first.
+	DrainDelay Duration `yaml:"drain_delay" min:"0s" max:"1h"`
+	// How long a client connection without a request stays open when the gateway drains or a listener is removed, in case that its client is
+	// sending one at this moment; the answer then says that the connection ends. 0 closes at once.
+	DrainIdle Duration `yaml:"drain_idle" min:"0s" max:"1h"`
 }
 
 // Workers shapes the data plane: one worker is one thread with its own ring, sockets and connection pools.

@@ -31,6 +31,7 @@ func SetDefaults(p any) {
 		p.Workers.Buffers = 1 << 30
 		p.AccessLog.Format = "json"
 		p.DrainTimeout = Duration(25 * time.Second)
+		p.DrainIdle = Duration(time.Second)
 	case *Listener:
 		p.Protocols = []string{"h1"}
 		// Head and field count are those of nginx (4 buffers of 8 KiB) and Envoy (100 fields); wire.DefaultLimits is the same, by a test.

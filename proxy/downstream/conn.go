@@ -68,6 +68,7 @@ type Conn struct {
 	abrupt    bool // with RST, so that a body ended by closing is not taken for whole
 	lingering bool
 	closing   bool
+	last      bool // unused, and only kept for the grace of a drain
 	minor     uint8
 
 	started   int64 // loop time of the accept
@@ -220,7 +221,7 @@ func (c *Conn) Flush() {
 		c.l.Send(c.id, b)
 		return
 	}
-	if c.closeOut || c.x == nil && (c.recv.Ended() || c.env.draining && c.in.Len() == 0) {
+	if c.closeOut || c.x == nil && (c.recv.Ended() || c.leaveNow()) {
 		c.end()
 	}
 }

@@ -38,7 +38,8 @@ type Env struct {
 	Date     respond.Date
 
 	draining bool
-	req      wire.Request // scratch of the parser: valid during one callback
+	grace    time.Duration // for unused connections, when draining
+	req      wire.Request  // scratch of the parser: valid during one callback
 	freeConn *Conn
 	freeX    []*active
 	nFree    int   // connections in freeConn
@@ -67,6 +68,9 @@ type Listener struct {
 	// TrustForwarded, ServerName: see snapshot.Listener.
 	TrustForwarded bool
 	ServerName     []byte
+	// Leaving is true once the address is no longer listened on: the connections that came through it end with their current response. What
+	// replaces a Listener after a change of its settings shares it. May be nil.
+	Leaving *bool
 	// Released is called when a connection has ended.
 	Released func()
 
@@ -86,16 +90,6 @@ func (e *Env) Dropped() int {
 
 // Len is the number of connections.
 func (e *Env) Len() int { return e.n }
-
-// Drain closes unused connections now and every other one after its current response.
-func (e *Env) Drain() {
-	e.draining = true
-	for c := e.live; c != nil; c = c.next {
-		if c.x == nil && c.in.Len() == 0 && !c.sending {
-			c.shut()
-		}
-	}
-}
 
 // CloseAll ends every connection, whatever it is doing.
 func (e *Env) CloseAll() {
@@ -131,7 +125,7 @@ func (e *Env) Accept(fd int, l *Listener) {
 		return
 	}
 	c.recv.Start(c.l, c.id, e.Pool)
-	c.arm(waitHead, l.Header)
+	c.arm(waitHead, c.firstWait())
 }
 
 func (e *Env) exchange() *active {

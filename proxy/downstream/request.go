@@ -125,7 +125,7 @@ func (c *Conn) begin(r *wire.Request) {
 	c.requests++
 	e.Count.RequestsTotal++
 	e.Count.RequestsActive++
-	c.keepAlive = r.KeepAlive && !e.draining && (c.lst.MaxRequests == 0 || c.requests < c.lst.MaxRequests) &&
+	c.keepAlive = r.KeepAlive && !c.leaving() && (c.lst.MaxRequests == 0 || c.requests < c.lst.MaxRequests) &&
 		(c.lst.MaxAge == 0 || x.Start-c.started < int64(c.lst.MaxAge))
 	c.minor = r.Minor
 	c.isHead = r.Method == wire.MethodHead

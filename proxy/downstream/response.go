@@ -44,7 +44,7 @@ func (c *Conn) Head(r *wire.Response) {
 	if !c.reqDone && x.Expect100 {
 		c.keepAlive = false // whether the body will still come is the client's choice (RFC 9110 section 10.1.1)
 	}
-	if c.env.draining {
+	if c.leaving() {
 		c.keepAlive = false
 	}
 	f := respond.Framing{Minor: c.minor, Tunnel: x.Tunnel}
@@ -117,7 +117,7 @@ func (c *Conn) Reply(status int, head, body []byte) {
 
 // mayKeep decides whether the connection survives a reply that is given before the request body was read.
 func (c *Conn) mayKeep() {
-	if c.env.draining {
+	if c.leaving() {
 		c.keepAlive = false
 	}
 	if !c.reqDone && (c.x.Expect100 || c.x.BodyKind == wire.BodyLength && c.x.body.Remaining() > maxDiscard) {

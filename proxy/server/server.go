@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/blitz-gateway/blitz/internal/loop"
@@ -28,13 +28,16 @@ const recvBuffers = 256
 
 // Server is a running gateway.
 type Server struct {
-	snap     *snapshot.Snapshot
+	snap     atomic.Pointer[snapshot.Snapshot]
 	workers  []*worker.Worker
 	registry *telemetry.Registry
 	admin    *admin.Server
 	log      *telemetry.AccessLog
-	addrs    []loop.Addr
+	bound    []bound
 	info     loop.Info
+
+	change   sync.Mutex // held while a snapshot is published, sockets are handed over, or a drain begins
+	draining bool
 
 	published []*telemetry.Worker
 	drained   chan struct{} // closed when no worker has a connection left
@@ -53,19 +56,25 @@ type Server struct {
 // Start binds every listener and starts the workers. When it returns without an error, connections are being accepted.
 // version is for the metrics.
 func Start(snap *snapshot.Snapshot, version string) (*Server, error) {
-	s := &Server{snap: snap, registry: telemetry.NewRegistry(version, time.Now()), drained: make(chan struct{}), failed: make(chan struct{})}
+	return start(snap, version, nil)
+}
+
+// start begins with the sockets of another process, as far as there are any.
+func start(snap *snapshot.Snapshot, version string, from *Handover) (*Server, error) {
+	s := &Server{registry: telemetry.NewRegistry(version, time.Now()), drained: make(chan struct{}), failed: make(chan struct{})}
+	s.snap.Store(snap)
 	n := snap.Workers.Count
-	sockets, err := s.bind(n)
+	sockets, bound, err := bind(snap, nil, from)
 	if err != nil {
 		return nil, err
 	}
-	if p := snap.AccessLog.Path; p != "" {
-		if s.log, err = telemetry.OpenAccessLog(p, snap.AccessLog.Format); err != nil {
-			closeAll(sockets)
-			return nil, err
-		}
-		s.registry.SetAccessLog(s.log)
+	s.bound = bound
+	if s.log, err = openLog(&snap.AccessLog); err != nil {
+		closeAll(sockets...)
+		return nil, err
 	}
+	s.registry.SetAccessLog(s.log)
+	s.registry.Config.Generation.Store(snap.Generation)
 	// A loop never gives its thread back, so the control plane and the collector need threads of their own.
 	if runtime.GOMAXPROCS(0) <= n {
 		runtime.GOMAXPROCS(n + 1)
@@ -100,17 +109,17 @@ func Start(snap *snapshot.Snapshot, version string) (*Server, error) {
 }
 
 // run is the goroutine of one worker.
-func (s *Server) run(i int, sockets []int, ready chan<- error) {
+func (s *Server) run(i int, sockets [][]int, ready chan<- error) {
 	defer s.running.Done()
 	runtime.LockOSThread() // for ever: the thread's affinity and ring are the worker's
-	if cpus := s.snap.Workers.CPUs; i < len(cpus) {
+	if cpus := s.snap.Load().Workers.CPUs; i < len(cpus) {
 		if err := pin(cpus[i]); err != nil {
 			slog.Warn("worker is not pinned", "worker", i, "cpu", cpus[i], "error", err)
 		}
 	}
 	w, err := s.worker(i, sockets)
 	if err != nil {
-		closeAll([][]int{sockets})
+		closeAll(sockets)
 		s.left.Done()
 		ready <- fmt.Errorf("worker %d: %w", i, err)
 		return
@@ -125,13 +134,14 @@ func (s *Server) run(i int, sockets []int, ready chan<- error) {
 	}
 }
 
-func (s *Server) worker(i int, sockets []int) (*worker.Worker, error) {
-	l, err := loop.New(loop.Options{Engine: s.snap.Workers.Engine, BusyPoll: s.snap.Workers.BusyPoll, Buffers: recvBuffers, BufferSize: RecvSize})
+func (s *Server) worker(i int, sockets [][]int) (*worker.Worker, error) {
+	snap := s.snap.Load()
+	l, err := loop.New(loop.Options{Engine: snap.Workers.Engine, BusyPoll: snap.Workers.BusyPoll, Buffers: recvBuffers, BufferSize: RecvSize})
 	if err != nil {
 		return nil, err
 	}
 	tw := s.registry.AddWorker(l.Info().Engine, l.Post, func(c *telemetry.Counters) { c.Loop = l.Stats() })
-	o := worker.Options{ID: i, Loop: l, BufferSize: RecvSize, Snapshot: s.snap, Sockets: sockets, Count: tw.Counters, Drained: s.left.Done}
+	o := worker.Options{ID: i, Loop: l, BufferSize: RecvSize, Snapshot: snap, Sockets: sockets, Count: tw.Counters, Drained: s.left.Done}
 	if s.log != nil {
 		o.Log = s.log.NewWriter(l.Post)
 	}
@@ -147,49 +157,16 @@ func (s *Server) worker(i int, sockets []int) (*worker.Worker, error) {
 	return w, nil
 }
 
-// bind makes one listening socket per worker and listener. They share the port (SO_REUSEPORT), which would also let a second gateway
-// share it without a word; a trial bind without that option finds out.
-func (s *Server) bind(workers int) (sockets [][]int, err error) {
-	sockets = make([][]int, workers)
-	for li := range s.snap.Listeners {
-		l := &s.snap.Listeners[li]
-		addr := l.Address
-		if addr.Unix == "" && addr.TCP.Port() != 0 {
-			fd, err := loop.Listen(addr, loop.ListenOptions{Backlog: 1})
-			if err != nil {
-				closeAll(sockets)
-				return nil, fmt.Errorf("listener %s: %w", l.Name, err)
-			}
-			closeFD(fd)
-		}
-		for w := range workers {
-			var fd int
-			if addr.Unix != "" && w > 0 {
-				fd, err = dup(sockets[0][li]) // a Unix socket has one queue, which the workers share
-			} else {
-				fd, err = loop.Listen(addr, loop.ListenOptions{Backlog: l.Backlog, ReusePort: addr.Unix == ""})
-			}
-			if err != nil {
-				closeAll(sockets)
-				return nil, fmt.Errorf("listener %s: %w", l.Name, err)
-			}
-			sockets[w] = append(sockets[w], fd)
-			if addr.Unix == "" && addr.TCP.Port() == 0 { // the kernel chose a port: the others take the same
-				local, err := loop.LocalAddr(fd)
-				if err != nil {
-					closeAll(sockets)
-					return nil, fmt.Errorf("listener %s: %w", l.Name, err)
-				}
-				addr.TCP = netip.AddrPortFrom(addr.TCP.Addr(), local.Port())
-			}
-		}
-		s.addrs = append(s.addrs, addr)
-	}
-	return sockets, nil
-}
-
 // Addrs are the addresses being listened on, in the order of the configuration, with real port numbers.
-func (s *Server) Addrs() []loop.Addr { return s.addrs }
+func (s *Server) Addrs() []loop.Addr {
+	s.change.Lock()
+	defer s.change.Unlock()
+	var out []loop.Addr
+	for _, b := range s.bound {
+		out = append(out, b.real)
+	}
+	return out
+}
 
 // Info describes the engine of the workers.
 func (s *Server) Info() loop.Info { return s.info }
@@ -198,38 +175,25 @@ func (s *Server) Info() loop.Info { return s.info }
 func (s *Server) Registry() *telemetry.Registry { return s.registry }
 
 // Admin is the listener for operators, nil when there is none.
-func (s *Server) Admin() *admin.Server { return s.admin }
+func (s *Server) Admin() *admin.Server {
+	s.change.Lock()
+	defer s.change.Unlock()
+	return s.admin
+}
+
+// Snapshot is the one in force.
+func (s *Server) Snapshot() *snapshot.Snapshot { return s.snap.Load() }
 
 // ReopenLog opens the access log anew, after a rotation.
 func (s *Server) ReopenLog() error {
+	s.change.Lock()
+	defer s.change.Unlock()
 	if s.log == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	return s.log.Reopen(ctx)
-}
-
-// Drain stops accepting, closes unused connections, lets every request in flight end, and stops the workers when all are done or ctx ends.
-// It returns how many connections had to be cut.
-func (s *Server) Drain(ctx context.Context) (cut int) {
-	s.drainOnce.Do(func() {
-		if s.admin != nil {
-			s.admin.SetReady(false)
-		}
-		for _, w := range s.workers {
-			w.Drain()
-		}
-	})
-	select {
-	case <-s.drained:
-	case <-ctx.Done():
-	}
-	s.Stop()
-	for _, w := range s.published {
-		cut += int(w.Counters.DownstreamActive)
-	}
-	return cut
 }
 
 // Stop ends the workers at once, and closes the log. It may be called again.
@@ -263,12 +227,4 @@ func (s *Server) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
-}
-
-func closeAll(sockets [][]int) {
-	for _, w := range sockets {
-		for _, fd := range w {
-			closeFD(fd)
-		}
-	}
 }

@@ -40,15 +40,22 @@ func Build(c *config.Config, generation uint64) (*Snapshot, error) {
 
 // BuildWith is Build with another resolver. With nil no names are looked up and their endpoints get no address: enough for Explain.
 func BuildWith(c *config.Config, generation uint64, r Resolver) (*Snapshot, error) {
+	return build(c, generation, r, nil)
+}
+
+func build(c *config.Config, generation uint64, r Resolver, prev *Snapshot) (*Snapshot, error) {
 	s := &Snapshot{
+		config:       c,
 		Generation:   generation,
 		Workers:      workers(&c.Workers),
 		AccessLog:    AccessLog{Path: c.AccessLog.Path, Format: c.AccessLog.Format},
 		DrainTimeout: time.Duration(c.DrainTimeout),
+		DrainDelay:   time.Duration(c.DrainDelay),
+		DrainIdle:    time.Duration(c.DrainIdle),
 	}
 	var errs []error
 	var err error
-	if s.Clusters, err = clusters(c.Clusters, r); err != nil {
+	if s.Clusters, err = clustersFrom(c, r, prev); err != nil {
 		errs = append(errs, err)
 	}
 	for i := range c.Listeners {
@@ -65,7 +72,7 @@ func BuildWith(c *config.Config, generation uint64, r Resolver) (*Snapshot, erro
 		}
 		s.Admin = &a
 	}
-	if err := s.routes(c); err != nil {
+	if err := s.routesFrom(c, prev); err != nil {
 		errs = append(errs, err)
 	}
 	if len(errs) > 0 {

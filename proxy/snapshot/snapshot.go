@@ -6,6 +6,7 @@ import (
 	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/internal/wire"
 	"github.com/blitz-gateway/blitz/proxy/cluster"
+	"github.com/blitz-gateway/blitz/proxy/config"
 	"github.com/blitz-gateway/blitz/proxy/route"
 )
 
@@ -23,9 +24,15 @@ type Snapshot struct {
 	AccessLog AccessLog
 	// Admin is the address for operators; nil: none.
 	Admin *loop.Addr
-	// DrainTimeout is how long requests in flight may take after SIGTERM.
-	DrainTimeout time.Duration
+	// DrainTimeout is how long requests in flight may take after SIGTERM. Before that, DrainDelay is how long readiness is false already while
+	// new connections are still welcome; DrainIdle is how long an unused connection may still send a request.
+	DrainTimeout, DrainDelay, DrainIdle time.Duration
+
+	config *config.Config // what it was built from
 }
+
+// Config is what the snapshot was built from. It must not be changed.
+func (s *Snapshot) Config() *config.Config { return s.config }
 
 // Action is what happens to a request that matched a route. Exactly one of Cluster, Respond and Echo is set.
 type Action struct {
@@ -114,3 +121,6 @@ type AccessLog struct {
 	// Format is "json" or "text".
 	Format string
 }
+
+// Equal tells whether both write the same lines to the same place.
+func (a *AccessLog) Equal(b *AccessLog) bool { return *a == *b }

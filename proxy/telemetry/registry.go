@@ -9,6 +9,9 @@ import (
 
 // Registry knows all workers of the process. It belongs to the control plane; workers meet it once, in AddWorker.
 type Registry struct {
+	// Config is kept up to date by whoever changes the configuration.
+	Config ConfigStats
+
 	version string
 	started time.Time
 
@@ -67,6 +70,7 @@ type Samples struct {
 	log     LogStats
 	late    int
 	process processStats
+	config  configSample
 	workers []workerSample
 }
 
@@ -82,7 +86,7 @@ func (r *Registry) Collect(ctx context.Context) *Samples {
 	workers := r.workers[:len(r.workers):len(r.workers)]
 	r.mu.Unlock()
 
-	s := &Samples{version: r.version, started: r.started, process: readProcess(), workers: make([]workerSample, len(workers))}
+	s := &Samples{version: r.version, started: r.started, config: r.Config.sample(), process: readProcess(), workers: make([]workerSample, len(workers))}
 	if l := r.log.Load(); l != nil {
 		s.log = l.Stats()
 	}

@@ -1,6 +1,9 @@
 package telemetry
 
-import "runtime"
+import (
+	"runtime"
+	"slices"
+)
 
 // Kind of a metric, as Prometheus spells it.
 type Kind string
@@ -35,7 +38,9 @@ type put func(v float64, labels ...string)
 var classes = [...]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
 
 // Table declares all metrics of the data plane. The exposition and docs/METRICS.md are derived from it.
-var Table = []Metric{
+var Table = slices.Concat(dataTable, configTable)
+
+var dataTable = []Metric{
 	{Name: "blitz_build_info", Kind: KindGauge, Unit: "info", Help: "Always 1; what is running.", Labels: []string{"version", "go", "arch"},
 		process: func(s *Samples, p put) { p(1, s.version, runtime.Version(), runtime.GOARCH) }},
 	{Name: "blitz_start_time_seconds", Kind: KindGauge, Unit: "seconds", Help: "Start of the process since the Unix epoch.",

@@ -8,14 +8,12 @@ package worker
 import (
 	"cmp"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"time"
 
 	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/proxy/downstream"
 	"github.com/blitz-gateway/blitz/proxy/flow"
-	"github.com/blitz-gateway/blitz/proxy/listener"
 	"github.com/blitz-gateway/blitz/proxy/snapshot"
 	"github.com/blitz-gateway/blitz/proxy/telemetry"
 	"github.com/blitz-gateway/blitz/proxy/upstream"
@@ -44,8 +42,9 @@ type Options struct {
 	BufferSize int
 	// Snapshot to begin with.
 	Snapshot *snapshot.Snapshot
-	// Sockets to accept on, one per listener of the snapshot. The worker owns them.
-	Sockets []int
+	// Sockets to accept on, by listener of the snapshot: one each, or more when a process with more workers left its own. The worker owns
+	// them.
+	Sockets [][]int
 	Count   *telemetry.Counters
 	// Log may be nil.
 	Log *telemetry.Writer
@@ -60,7 +59,8 @@ type Worker struct {
 	count     *telemetry.Counters
 	snap      *snapshot.Snapshot
 	clients   []*upstream.Client
-	listeners []*listener.Listener
+	listeners []*accepting
+	closing   int // listeners that are closed, and may still bring a connection
 
 	down downstream.Env
 	up   upstream.Env
@@ -82,14 +82,12 @@ func New(o Options) (*Worker, error) {
 	w := &Worker{opt: o, loop: o.Loop, count: o.Count, snap: o.Snapshot, pool: newPool(o.Snapshot)}
 	w.down = downstream.Env{Loop: o.Loop, Pool: w.pool, Count: o.Count, Dispatch: w}
 	w.up = upstream.Env{Loop: o.Loop, Pool: w.pool, Count: o.Count, BufferSize: cmp.Or(o.BufferSize, loop.DefaultBufferSize), Seed: uint64(o.ID)}
-	for _, c := range o.Snapshot.Clusters {
-		w.clients = append(w.clients, upstream.NewClient(&w.up, c))
-	}
+	w.connectClusters(o.Snapshot)
 	w.trim.Handler = w
 	w.loop.Arm(&w.trim, trimEvery)
 	w.scratch.path = make([]byte, 0, 8<<10)
 	for i := range o.Snapshot.Listeners {
-		w.listen(&o.Snapshot.Listeners[i], o.Sockets[i])
+		w.listeners = append(w.listeners, w.listen(&o.Snapshot.Listeners[i], o.Sockets[i]))
 	}
 	return w, nil
 }
@@ -115,58 +113,11 @@ func (w *Worker) OnTimer(t *loop.Timer) {
 	w.loop.Arm(t, trimEvery)
 }
 
-func (w *Worker) listen(s *snapshot.Listener, fd int) {
-	l := &downstream.Listener{
-		Name: s.Name, Limits: s.Limits, Header: s.HeaderTimeout, Idle: s.IdleTimeout, Body: s.BodyIdleTimeout,
-		MaxBody: s.MaxBody, MaxRequests: s.MaxRequests,
-		MaxPerSource: s.MaxPerSource, MaxAge: s.MaxAge, MinRate: s.MinRate, ProxyProtocol: s.ProxyProtocol, TrustForwarded: s.TrustForwarded, ServerName: []byte(s.ServerName),
-	}
-	ln := listener.Start(fd, listener.Options{
-		Loop: w.loop, Count: w.count, MaxConnections: s.MaxConnections,
-		Accept: func(fd int) { w.down.Accept(fd, l) },
-		Problem: func(err error) {
-			slog.Warn("accept failed, pausing", "listener", s.Name, "worker", w.opt.ID, "error", err)
-		},
-	})
-	l.Released = func() {
-		ln.Released()
-		w.checkDrained()
-	}
-	w.listeners = append(w.listeners, ln)
-}
-
 // Run runs the loop on the calling goroutine until Stop.
 func (w *Worker) Run() error { return w.loop.Run() }
 
 // Stop ends Run, whatever is going on. Safe from any goroutine.
 func (w *Worker) Stop() { w.loop.Stop() }
-
-// Drain stops accepting, closes unused connections and ends every other one with its current response. Safe from any goroutine.
-func (w *Worker) Drain() {
-	w.loop.Post(func() {
-		if w.draining {
-			return
-		}
-		w.draining = true
-		for _, l := range w.listeners {
-			l.Close()
-		}
-		w.down.Drain()
-		for _, c := range w.clients {
-			c.CloseIdle()
-		}
-		w.checkDrained()
-	})
-}
-
-func (w *Worker) checkDrained() {
-	if w.draining && !w.drained && w.down.Len() == 0 {
-		w.drained = true
-		if w.opt.Drained != nil {
-			w.opt.Drained()
-		}
-	}
-}
 
 // Open is the number of client connections.
 func (w *Worker) Open() int { return w.down.Len() }

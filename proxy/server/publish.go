@@ -1,0 +1,156 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/blitz-gateway/blitz/proxy/admin"
+	"github.com/blitz-gateway/blitz/proxy/snapshot"
+	"github.com/blitz-gateway/blitz/proxy/telemetry"
+	"github.com/blitz-gateway/blitz/proxy/worker"
+)
+
+// applyTimeout bounds how long a worker may take to put a snapshot in force. It is not waited for any longer, and does it later.
+const applyTimeout = 5 * time.Second
+
+// Errors of Publish.
+var (
+	// ErrNeedsUpgrade is wrapped when a change concerns what a running process cannot change about itself.
+	ErrNeedsUpgrade = errors.New("only a new process can change that: run blitz upgrade, or restart")
+	// ErrDraining is returned once the end has begun.
+	ErrDraining = errors.New("the gateway is draining")
+)
+
+// Publish puts a snapshot in force on all workers. It does so wholly or not at all: everything that can fail is done first. When it
+// returns without an error, every request that arrives is served under the new snapshot.
+func (s *Server) Publish(next *snapshot.Snapshot) error {
+	s.change.Lock()
+	defer s.change.Unlock()
+	now := s.snap.Load()
+	if s.draining {
+		return ErrDraining
+	}
+	if err := sameProcess(&now.Workers, &next.Workers); err != nil {
+		return err
+	}
+	sockets, bound, err := bind(next, s.bound, nil)
+	if err != nil {
+		return err
+	}
+	log, newLog, err := s.nextLog(now, next)
+	if err != nil {
+		closeAll(sockets...)
+		return err
+	}
+	if err := s.moveAdmin(now, next); err != nil {
+		closeAll(sockets...)
+		if newLog && log != nil {
+			closeLog(log)
+		}
+		return err
+	}
+
+	applied := make(chan struct{}, len(s.workers))
+	waiting := 0
+	for i, w := range s.workers {
+		c := &worker.Change{Snapshot: next, Sockets: sockets[i], NewLog: newLog, Grace: next.DrainIdle}
+		if newLog && log != nil {
+			c.Log = log.NewWriter(w.Post)
+		}
+		if w.Post(func() { w.Apply(c); applied <- struct{}{} }) {
+			waiting++
+		} else {
+			closeAll(sockets[i])
+		}
+	}
+	s.snap.Store(next)
+	s.bound = bound
+	late := time.NewTimer(applyTimeout)
+	defer late.Stop()
+	for ; waiting > 0; waiting-- {
+		select {
+		case <-applied:
+			continue
+		case <-late.C:
+			slog.Error("a worker is slow to take the new configuration", "workers", waiting)
+		}
+		break
+	}
+	if newLog {
+		if old := s.log; old != nil && waiting == 0 {
+			closeLog(old) // its writers are gone
+		}
+		s.log = log
+		s.registry.SetAccessLog(log)
+	}
+	return nil
+}
+
+// sameProcess refuses what is fixed when the workers start.
+func sameProcess(now, next *snapshot.Workers) error {
+	var what string
+	switch {
+	case now.Count != next.Count:
+		what = fmt.Sprintf("workers.count is %d and would be %d", now.Count, next.Count)
+	case now.Engine != next.Engine:
+		what = fmt.Sprintf("workers.engine is %s and would be %s", now.Engine, next.Engine)
+	case !slices.Equal(now.CPUs, next.CPUs):
+		what = fmt.Sprintf("workers.cpus is %v and would be %v", now.CPUs, next.CPUs)
+	case now.BusyPoll != next.BusyPoll:
+		what = fmt.Sprintf("workers.busy_poll is %v and would be %v", now.BusyPoll, next.BusyPoll)
+	case now.Buffers != next.Buffers:
+		what = fmt.Sprintf("workers.buffers is %d bytes and would be %d", now.Buffers, next.Buffers)
+	default:
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, ErrNeedsUpgrade)
+}
+
+// nextLog opens the access log of the next snapshot, when it is another one.
+func (s *Server) nextLog(now, next *snapshot.Snapshot) (log *telemetry.AccessLog, changed bool, err error) {
+	if now.AccessLog.Equal(&next.AccessLog) {
+		return nil, false, nil
+	}
+	log, err = openLog(&next.AccessLog)
+	return log, true, err
+}
+
+// openLog opens an access log; nil without an error when there shall be none.
+func openLog(l *snapshot.AccessLog) (*telemetry.AccessLog, error) {
+	if l.Path == "" {
+		return nil, nil
+	}
+	return telemetry.OpenAccessLog(l.Path, l.Format)
+}
+
+func closeLog(l *telemetry.AccessLog) {
+	ctx, cancel := context.WithTimeout(context.Background(), applyTimeout)
+	defer cancel()
+	if err := l.Close(ctx); err != nil {
+		slog.Error("access log", "error", err)
+	}
+}
+
+// moveAdmin makes the admin listener that next asks for.
+func (s *Server) moveAdmin(now, next *snapshot.Snapshot) error {
+	same := now.Admin == nil && next.Admin == nil || now.Admin != nil && next.Admin != nil && *now.Admin == *next.Admin
+	if same {
+		return nil
+	}
+	var a *admin.Server
+	if next.Admin != nil {
+		var err error
+		if a, err = admin.Start(*next.Admin, s.registry); err != nil {
+			return fmt.Errorf("admin: %w", err)
+		}
+	}
+	if s.admin != nil {
+		s.admin.Close()
+	}
+	s.admin = a
+	return nil
+}

@@ -1,0 +1,84 @@
+package snapshot
+
+import (
+	"errors"
+	"net"
+	"reflect"
+
+	"github.com/blitz-gateway/blitz/proxy/cluster"
+	"github.com/blitz-gateway/blitz/proxy/config"
+)
+
+// Rebuild makes the snapshot that follows prev. Whatever the configuration describes as before is taken over as the same object, by
+// which workers know that connections, health and tables stay: clusters one by one, the routes all together. prev may be nil.
+func Rebuild(c *config.Config, prev *Snapshot, generation uint64) (*Snapshot, error) {
+	return build(c, generation, net.DefaultResolver, prev)
+}
+
+// Load reads, checks and builds the configuration file that follows prev.
+func Load(file string, prev *Snapshot, generation uint64) (*Snapshot, error) {
+	c, err := config.Load(file)
+	if err != nil {
+		return nil, err
+	}
+	return Rebuild(c, prev, generation)
+}
+
+// Parse is Load for the content of a file; name stands for the file in messages.
+func Parse(name string, data []byte, prev *Snapshot, generation uint64) (*Snapshot, error) {
+	c, err := config.Parse(name, data)
+	if err != nil {
+		return nil, err
+	}
+	return Rebuild(c, prev, generation)
+}
+
+// clustersFrom builds the clusters of c, those that prev has in the same form taken from there. Names of their endpoints are not looked up
+// again.
+func clustersFrom(c *config.Config, r Resolver, prev *Snapshot) ([]*cluster.Cluster, error) {
+	if prev == nil || prev.config == nil {
+		return clusters(c.Clusters, r)
+	}
+	old := make(map[string]int, len(prev.config.Clusters))
+	for i := range prev.config.Clusters {
+		old[prev.config.Clusters[i].Name] = i
+	}
+	out := make([]*cluster.Cluster, len(c.Clusters))
+	var fresh []config.Cluster
+	var at []int
+	for i := range c.Clusters {
+		j, ok := old[c.Clusters[i].Name]
+		if ok && reflect.DeepEqual(&c.Clusters[i], &prev.config.Clusters[j]) {
+			out[i] = prev.Clusters[j]
+			continue
+		}
+		fresh = append(fresh, c.Clusters[i])
+		at = append(at, i)
+	}
+	built, err := clusters(fresh, r)
+	if err != nil {
+		return nil, err
+	}
+	if len(built) != len(fresh) {
+		return nil, errors.New("clusters: not all of them could be built")
+	}
+	for i, cl := range built {
+		out[at[i]] = cl
+	}
+	return out, nil
+}
+
+// routesFrom fills in the routes, from prev when nothing about them has changed.
+func (s *Snapshot) routesFrom(c *config.Config, prev *Snapshot) error {
+	if prev != nil && prev.config != nil && len(prev.Clusters) == len(s.Clusters) {
+		same := true
+		for i := range s.Clusters {
+			same = same && s.Clusters[i] == prev.Clusters[i]
+		}
+		if same && reflect.DeepEqual(c.Routes, prev.config.Routes) {
+			s.Table, s.Actions, s.Rules = prev.Table, prev.Actions, prev.Rules
+			return nil
+		}
+	}
+	return s.routes(c)
+}
