@@ -67,8 +67,6 @@ func (s *Server) Publish(next *snapshot.Snapshot) error {
 			closeAll(sockets[i])
 		}
 	}
-	s.snap.Store(next)
-	s.bound = bound
 	late := time.NewTimer(applyTimeout)
 	defer late.Stop()
 	for ; waiting > 0; waiting-- {
@@ -80,6 +78,8 @@ func (s *Server) Publish(next *snapshot.Snapshot) error {
 		}
 		break
 	}
+	s.snap.Store(next)
+	s.bound = bound
 	if newLog {
 		if old := s.log; old != nil && waiting == 0 {
 			closeLog(old) // its writers are gone

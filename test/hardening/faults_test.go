@@ -77,7 +77,7 @@ func newFakeWorld(t *testing.T, seed uint64, f looptest.Faults, resets bool) *fa
 	require.NoError(t, err)
 	w.ln = w.k.Listen(loop.Addr{TCP: netip.MustParseAddrPort("127.0.0.1:9000")})
 	fd := w.k.ListenFD(snap.Listeners[0].Address)
-	w.w, err = worker.New(worker.Options{Loop: w.l, Snapshot: snap, Sockets: []int{fd}, Count: new(telemetry.Counters)})
+	w.w, err = worker.New(worker.Options{Loop: w.l, Snapshot: snap, Sockets: [][]int{{fd}}, Count: new(telemetry.Counters)})
 	require.NoError(t, err)
 	for i := range 1 + w.rnd.IntN(5) {
 		p, err := w.k.Dial(snap.Listeners[0].Address)
