@@ -60,11 +60,13 @@ var Rules = []Rule{
 	{Package: "proxy/proxyproto", MayNot: []string{ours}, Why: "a codec: bytes in, addresses out"},
 
 	// The path of a request.
+	{Package: "proxy/secure", MayNot: []string{"./proxy"}, Except: []string{"./proxy/flow", "./proxy/telemetry"},
+		Why: "TLS of one socket: whoever speaks above it, in either direction, is none of its business"},
 	{Package: "proxy/listener", MayNot: []string{"./proxy"}, Except: []string{"./proxy/telemetry"}, Why: narrow},
-	{Package: "proxy/downstream", MayNot: []string{"./proxy"}, Except: []string{"./proxy/exchange", "./proxy/flow", "./proxy/proxyproto", "./proxy/respond", "./proxy/telemetry"}, Why: narrow},
+	{Package: "proxy/downstream", MayNot: []string{"./proxy"}, Except: []string{"./proxy/exchange", "./proxy/flow", "./proxy/proxyproto", "./proxy/respond", "./proxy/secure", "./proxy/telemetry"}, Why: narrow},
 	{Package: "proxy/respond", MayNot: []string{"./proxy"}, Except: []string{"./proxy/exchange", "./proxy/flow", "./proxy/telemetry"}, Why: narrow},
 	{Package: "proxy/upstream", MayNot: []string{"./proxy"},
-		Except: []string{"./proxy/exchange", "./proxy/flow", "./proxy/proxyproto", "./proxy/cluster", "./proxy/balance", "./proxy/endpoint", "./proxy/telemetry"}, Why: narrow},
+		Except: []string{"./proxy/exchange", "./proxy/flow", "./proxy/proxyproto", "./proxy/cluster", "./proxy/balance", "./proxy/endpoint", "./proxy/secure", "./proxy/telemetry"}, Why: narrow},
 	{Package: "proxy/policy", MayNot: []string{"./proxy/worker", "./proxy/server", "./proxy/admin", "./proxy/snapshot", "./proxy/route", "./proxy/downstream", "./proxy/upstream", "./proxy/listener"},
 		Why: "a policy sees an exchange; who runs it, and for which route, is the snapshot's and the worker's affair"},
 	{Package: "proxy/snapshot", MayNot: []string{"./proxy/worker", "./proxy/server", "./proxy/admin", "./proxy/downstream", "./proxy/upstream", "./proxy/listener"},
@@ -76,6 +78,7 @@ var Rules = []Rule{
 	// No detours around the completion interface in what runs on a worker.
 	{Package: "proxy/exchange", MayNot: []string{"net", "os", "syscall"}, Except: []string{"net/netip"}, Why: hot},
 	{Package: "proxy/flow", MayNot: []string{"net", "os"}, Why: hot},
+	{Package: "proxy/secure", MayNot: []string{"net", "net/http", "os", "log"}, Why: hot},
 	{Package: "proxy/downstream", MayNot: []string{"net/http", "os", "log"}, Why: hot},
 	{Package: "proxy/upstream", MayNot: []string{"net/http", "os", "log"}, Why: hot},
 	{Package: "proxy/respond", MayNot: []string{"net/http", "os", "log"}, Why: hot},

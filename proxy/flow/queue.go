@@ -12,7 +12,9 @@ const (
 // Pool is where a worker's queues get their memory: two size classes and free segments.
 type Pool struct {
 	// small serves heads and small bodies, large moves bodies and takes heads that do not fit small.
-	small, large         *loop.Slab
+	small, large *loop.Slab
+	// sealed takes what a large buffer holds once it is encrypted: made when it is first needed.
+	sealed               *loop.Slab
 	smallSize, largeSize int
 	budget               int64
 	heap                 int64 // bytes of ordinary memory, which count like the others
@@ -44,22 +46,52 @@ func (p *Pool) get(s *loop.Slab, size int) []byte {
 func (p *Pool) Pressed() bool { return p.InUse() > p.budget-p.budget/8 }
 
 // Trim gives memory that was not needed since the last call back to the system, and returns the number of bytes.
-func (p *Pool) Trim() int64 { return p.small.Trim() + p.large.Trim() }
+func (p *Pool) Trim() int64 {
+	n := p.small.Trim() + p.large.Trim()
+	if p.sealed != nil {
+		n += p.sealed.Trim()
+	}
+	return n
+}
+
+// SmallSize is the size of a small buffer.
+func (p *Pool) SmallSize() int { return p.smallSize }
+
+// SealSize is the size of a buffer of SealBuffer: a large buffer and a sixteenth, in which the content of a large one has room when it is
+// cut into records of a kilobyte.
+func (p *Pool) SealSize() int { return p.largeSize + p.largeSize/16 }
+
+// SealBuffer returns a buffer for the encrypted content of a large one, nil when the budget is used up.
+func (p *Pool) SealBuffer() []byte {
+	if p.sealed == nil {
+		p.sealed = loop.NewSlab(p.SealSize(), int(p.budget))
+	}
+	return p.get(p.sealed, p.sealed.Size())
+}
 
 // LargeSize is the size of a large buffer: the most that one Reserve can ask for.
 func (p *Pool) LargeSize() int { return p.largeSize }
 
 // Put returns a buffer to the slab it came from.
 func (p *Pool) Put(buf []byte) {
-	if cap(buf) == p.largeSize {
-		p.large.Put(buf[:p.largeSize])
-	} else {
-		p.small.Put(buf[:p.smallSize])
+	switch size := cap(buf); {
+	case size == p.largeSize:
+		p.large.Put(buf[:size])
+	case size == p.smallSize:
+		p.small.Put(buf[:size])
+	default:
+		p.sealed.Put(buf[:size])
 	}
 }
 
 // InUse is the number of bytes handed out.
-func (p *Pool) InUse() int64 { return p.small.InUse() + p.large.InUse() + p.heap }
+func (p *Pool) InUse() int64 {
+	n := p.small.InUse() + p.large.InUse() + p.heap
+	if p.sealed != nil {
+		n += p.sealed.InUse()
+	}
+	return n
+}
 
 // heapBuffer makes a buffer of a size that neither slab has. Whoever drops it takes its capacity off p.heap.
 func (p *Pool) heapBuffer(size int) []byte {

@@ -58,6 +58,9 @@ type Counters struct {
 	// Bytes on endpoint connections, heads included.
 	UpstreamBytesIn, UpstreamBytesOut uint64
 
+	// TLS of clients and to endpoints.
+	DownstreamTLS, UpstreamTLS TLSCounters
+
 	// Loop is copied from the worker's loop when counters are collected.
 	Loop loop.Stats
 
@@ -83,8 +86,10 @@ func (c *Counters) Ended(status int, flags Flags, ns int64) {
 // copyTo makes dst an independent copy. It reuses the memory of dst.
 func (c *Counters) copyTo(dst *Counters) {
 	codes := append(dst.Failures.counts[:0], c.Failures.counts...)
+	down := append(dst.DownstreamTLS.Failures.counts[:0], c.DownstreamTLS.Failures.counts...)
+	up := append(dst.UpstreamTLS.Failures.counts[:0], c.UpstreamTLS.Failures.counts...)
 	*dst = *c
-	dst.Failures.counts = codes
+	dst.Failures.counts, dst.DownstreamTLS.Failures.counts, dst.UpstreamTLS.Failures.counts = codes, down, up
 }
 
 // A Histogram counts durations in buckets whose bounds are powers of two nanoseconds: finding the bucket is one instruction.

@@ -28,6 +28,8 @@ func twoWorkers() *Samples {
 		w.Ended(502, exchange.UpstreamConnectFailure, 1<<40)
 	}
 	// The codes of the workers are in different order.
+	s.workers[0].DownstreamTLS.Failures.Add("bad_record_mac")
+	s.workers[0].UpstreamTLS.Failures.Add("certificate_not_trusted")
 	s.workers[0].Failed(exchange.ErrConnect)
 	s.workers[0].Failed(exchange.ErrNoRoute)
 	s.workers[1].Failed(exchange.ErrNoRoute)

@@ -1,6 +1,7 @@
 package tlsrec
 
 import (
+	"crypto"
 	"crypto/tls"
 	"errors"
 )
@@ -15,10 +16,10 @@ type Options struct {
 	MaxHandshakeBytes int
 	// Peer names the peer. A client whose configuration has no ServerName keeps its sessions under this name.
 	Peer string
-	// Offload makes a server's handshake stop for its signature: Receive answers Working, and the caller makes the
-	// signature on another goroutine, so that a slow key (RSA) does not stall the other connections of its thread. It
-	// holds for certificates that come from GetCertificate.
-	Offload bool
+	// Offload names the keys for whose signature a server's handshake stops: Receive answers Working, and the caller makes
+	// the signature on another goroutine, so that a slow key (RSA) does not stall the other connections of its thread. It
+	// holds for certificates that come from GetCertificate; nil means no key.
+	Offload func(key crypto.Signer) bool
 	// Sizer is the policy for record sizes; the zero value always fills records.
 	Sizer Sizer
 }

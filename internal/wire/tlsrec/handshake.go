@@ -1,6 +1,7 @@
 package tlsrec
 
 import (
+	"crypto"
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
@@ -36,7 +37,10 @@ func newHandshake(cfg *tls.Config, server bool, o Options) *handshake {
 		h.pipe.limit = DefaultMaxHandshakeBytes
 	}
 	h.pipe.peer = address(o.Peer)
-	own := h.configure(cfg, server && o.Offload)
+	if !server {
+		o.Offload = nil
+	}
+	own := h.configure(cfg, o.Offload)
 	if server {
 		h.pipe.wrote = h.countSealed
 		h.tls = tls.Server(&h.pipe, own)
@@ -48,13 +52,13 @@ func newHandshake(cfg *tls.Config, server bool, o Options) *handshake {
 }
 
 // configure returns a configuration like cfg that belongs to this handshake: its secrets come here, also where
-// GetConfigForClient chooses another configuration, and signatures are made elsewhere if offload says so.
-func (h *handshake) configure(cfg *tls.Config, offload bool) *tls.Config {
+// GetConfigForClient chooses another configuration, and signatures with the keys that offload names are made elsewhere.
+func (h *handshake) configure(cfg *tls.Config, offload func(crypto.Signer) bool) *tls.Config {
 	adopt := func(cfg *tls.Config) *tls.Config {
 		own := cfg.Clone()
 		own.KeyLogWriter = &h.secrets
-		if get := own.GetCertificate; offload && get != nil {
-			own.GetCertificate = h.signElsewhere(get)
+		if get := own.GetCertificate; offload != nil && get != nil {
+			own.GetCertificate = h.signElsewhere(get, offload)
 		}
 		return own
 	}

@@ -24,14 +24,14 @@ func (s *signature) make() {
 }
 
 // signElsewhere wraps GetCertificate so that the private key suspends the handshake instead of signing.
-func (h *handshake) signElsewhere(get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+func (h *handshake) signElsewhere(get func(*tls.ClientHelloInfo) (*tls.Certificate, error), slow func(crypto.Signer) bool) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		cert, err := get(hello)
 		if cert == nil || err != nil {
 			return nil, err
 		}
 		key, ok := cert.PrivateKey.(crypto.Signer)
-		if !ok {
+		if !ok || !slow(key) {
 			return cert, nil
 		}
 		away := *cert

@@ -39,6 +39,8 @@ func offloading() *tls.Config {
 	return cfg
 }
 
+func anyKey(crypto.Signer) bool { return true }
+
 func TestOffload(t *testing.T) {
 	chosen := serverConfig()
 	chosen.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return offloading(), nil }
@@ -47,7 +49,7 @@ func TestOffload(t *testing.T) {
 			t.Run(name+"/"+tls.VersionName(version), func(t *testing.T) {
 				client := clientConfig()
 				client.MaxVersion = version
-				s, c := Server(server, Options{Offload: true}), Client(client, Options{})
+				s, c := Server(server, Options{Offload: anyKey}), Client(client, Options{})
 				defer s.Close()
 				defer c.Close()
 				_, _, err := c.Receive(nil)
@@ -92,7 +94,7 @@ func TestOffloadIsCancelled(t *testing.T) {
 	before := runtime.NumGoroutine()
 	hello := firstFlight(t, clientConfig())
 	for range 10 {
-		s := Server(offloading(), Options{Offload: true})
+		s := Server(offloading(), Options{Offload: anyKey})
 		_, ev, err := s.Receive(hello)
 		require.NoError(t, err)
 		s.Close()
@@ -115,7 +117,7 @@ func TestOffloadFails(t *testing.T) {
 		c.PrivateKey = badKey{c.PrivateKey.(*rsa.PrivateKey)}
 		return &c, nil
 	}
-	s := Server(cfg, Options{Offload: true})
+	s := Server(cfg, Options{Offload: anyKey})
 	_, ev, err := s.Receive(firstFlight(t, clientConfig()))
 	require.NoError(t, err)
 	ev.Work()
