@@ -24,9 +24,9 @@ import (
 
 // runCmd is `blitzload run`.
 type runCmd struct {
-	URL string `arg:"" optional:"" help:"What to request: http://HOST[:PORT]/PATH."`
+	URL string `arg:"" optional:"" help:"What to request: http://HOST[:PORT]/PATH or https://HOST[:PORT]/PATH."`
 
-	Protocol   string  `enum:"h1,h2,h3" default:"h1" help:"Protocol: h1. h2 and h3 are not built yet."`
+	Protocol   string  `enum:"h1,h2,h3" default:"h1" help:"Protocol: h1, or h2 (with prior knowledge for http, by ALPN for https). h3 is not built yet."`
 	Rate       rate    `placeholder:"N" help:"Open loop (the default way of working): N requests per second start when they are due, whatever the server does, and latency counts from then. Also 90/m."`
 	RateSlope  float64 `placeholder:"N" help:"Change of the rate, in requests per second every second."`
 	ClosedLoop bool    `help:"Each connection sends its next request as soon as the last one is answered: for saturation, not for latency."`
@@ -34,6 +34,7 @@ type runCmd struct {
 	Connections int           `short:"c" required:"" placeholder:"N" help:"Number of connections."`
 	Duration    time.Duration `short:"d" required:"" placeholder:"D" help:"Length of the measured window."`
 	Warmup      time.Duration `default:"0s" help:"Load of the same kind before it, which is not counted."`
+	Streams     int           `placeholder:"N" help:"HTTP/2: requests at once on each connection (default 1)."`
 	Threads     int           `short:"t" default:"1" help:"Number of threads, one loop each."`
 	Timeout     time.Duration `default:"10s" help:"Time limit of a request and of a connect."`
 
@@ -42,9 +43,12 @@ type runCmd struct {
 	Body                 string   `type:"existingfile" placeholder:"FILE" xor:"body" help:"File to send as the body."`
 	BodySize             int64    `placeholder:"N" xor:"body" help:"Send a body of N bytes."`
 	Targets              string   `type:"existingfile" placeholder:"FILE" help:"Requests to send in turn, in vegeta's HTTP format, instead of URL."`
+	GRPC                 bool     `name:"grpc" help:"Unary gRPC calls: the body is one message, the answer must be one with grpc-status 0. Implies --protocol h2; sizes are of messages."`
 	ConnectionPerRequest bool     `help:"Open a new connection for each request."`
 	ExpectStatus         int      `placeholder:"N" help:"The status each response must have (default: any below 400)."`
 	ExpectBodySize       int64    `default:"-1" placeholder:"N" help:"The size each response body must have (default: any)."`
+
+	tlsFlags `embed:""`
 
 	Engine      string        `enum:"auto,uring,epoll" default:"auto" help:"I/O engine: auto, uring or epoll."`
 	BusyPoll    time.Duration `default:"0s" help:"Spin so long before sleeping: more exact starts, more CPU."`
@@ -104,8 +108,8 @@ func (c *runCmd) Run() error {
 func (c *runCmd) options() (o run.Options, closeLog func() error, err error) {
 	closeLog = func() error { return nil }
 	switch {
-	case c.Protocol != "h1":
-		return o, closeLog, usageError{fmt.Errorf("--protocol %s is not built yet, only h1", c.Protocol)}
+	case c.Protocol == "h3":
+		return o, closeLog, usageError{errors.New("--protocol h3 is not built yet, only h1 and h2")}
 	case c.Rate == 0 && !c.ClosedLoop:
 		return o, closeLog, usageError{errors.New("say --rate N for an open loop, where requests start when they are due, or --closed-loop to saturate the server")}
 	case c.Rate != 0 && c.ClosedLoop:
@@ -123,7 +127,12 @@ func (c *runCmd) options() (o run.Options, closeLog func() error, err error) {
 	if err != nil {
 		return o, closeLog, usageError{err}
 	}
+	cfg, alpn, err := c.config(w, c.Protocol)
+	if err != nil {
+		return o, closeLog, usageError{err}
+	}
 	o = run.Options{
+		H2: c.Protocol == "h2" && !c.Handshakes, Streams: c.Streams, GRPC: c.GRPC, TLS: cfg, ALPN: alpn, Resume: c.Resume, Handshakes: c.Handshakes,
 		Workload: w, Rate: float64(c.Rate), Slope: c.RateSlope, Closed: c.ClosedLoop, Connections: c.Connections, Threads: c.Threads,
 		Duration: c.Duration, Warmup: c.Warmup, Timeout: c.Timeout, PerRequest: c.ConnectionPerRequest, Engine: c.Engine,
 		CPUs: cpus, CPUList: c.CPUs, BusyPoll: c.BusyPoll, ExpectStatus: c.ExpectStatus, ExpectBody: c.ExpectBodySize,
@@ -140,7 +149,10 @@ func (c *runCmd) options() (o run.Options, closeLog func() error, err error) {
 }
 
 func (c *runCmd) workload() (*workload.Workload, error) {
-	s := workload.Spec{URL: c.URL, Method: c.Method, Headers: c.Header, Close: c.ConnectionPerRequest}
+	if c.GRPC {
+		c.Protocol = "h2"
+	}
+	s := workload.Spec{URL: c.URL, Method: c.Method, Headers: c.Header, Close: c.ConnectionPerRequest, H2: c.Protocol == "h2", GRPC: c.GRPC}
 	if c.BodySize > 0 {
 		s.Body = bytes.Repeat([]byte{'x'}, int(c.BodySize))
 	}

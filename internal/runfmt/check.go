@@ -35,6 +35,12 @@ func (r *Record) checkParams() error {
 		return fmt.Errorf("params.connections is %d", p.Connections)
 	case p.Threads < 1:
 		return fmt.Errorf("params.threads is %d", p.Threads)
+	case p.Streams < 0 || p.Streams > 0 && p.Protocol == "h1":
+		return fmt.Errorf("params.streams is %d with %s", p.Streams, p.Protocol)
+	case r.TLS != nil && (r.TLS.Resumed < 0 || r.TLS.Handshakes < r.TLS.Resumed):
+		return fmt.Errorf("tls has %d resumed of %d handshakes", r.TLS.Resumed, r.TLS.Handshakes)
+	case p.Handshakes && r.TLS == nil:
+		return fmt.Errorf("params.handshakes without tls")
 	case p.URL == "":
 		return fmt.Errorf("params.url is empty")
 	case r.Start.IsZero():
@@ -63,8 +69,8 @@ func (r *Record) checkCounts() error {
 	if sum := c.Completed + e.Failed() + c.Unsent + c.Unanswered; sum != c.Requests {
 		return fmt.Errorf("counts.requests is %d, but completed, failed, unsent and unanswered requests make %d", c.Requests, sum)
 	}
-	if sent := c.Requests - c.Unsent - e.Connect; sent != c.Sent {
-		return fmt.Errorf("counts.sent is %d, but requests without the unsent ones and connect errors make %d", c.Sent, sent)
+	if sent := c.Requests - c.Unsent - e.Connect - e.TLS; sent != c.Sent {
+		return fmt.Errorf("counts.sent is %d, but requests without the unsent ones and those without a connection make %d", c.Sent, sent)
 	}
 	if e.Status > c.Completed {
 		return fmt.Errorf("errors.status is %d of only %d completed requests", e.Status, c.Completed)
@@ -82,7 +88,7 @@ func (r *Record) checkCounts() error {
 		classes[Class(v)] += n
 		sum += n
 	}
-	if sum != c.Completed {
+	if want := c.Completed; r.Params.Handshakes && sum != 0 || !r.Params.Handshakes && sum != want {
 		return fmt.Errorf("counts.by_code sums to %d, completed are %d", sum, c.Completed)
 	}
 	if len(classes) != len(c.ByClass) {

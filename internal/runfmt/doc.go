@@ -10,7 +10,7 @@
 // A run has a warm-up and a measured window. The measured requests are those whose intended start lies in the window;
 // they are followed to their end, also past the end of the window. Counts, Errors and Latency speak of them alone, and
 //
-//	requests = completed + errors.connect + errors.timeout + errors.reset + errors.protocol + unsent + unanswered
+//	requests = completed + errors (all kinds but status) + unsent + unanswered
 //
 // A completed request got a whole, well-framed response; if its status (or size) was not the expected one it is counted in
 // errors.status as well. Latency covers completed requests only: the others have no end to measure to, and the warnings say

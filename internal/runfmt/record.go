@@ -7,7 +7,7 @@ import (
 )
 
 // Schema names this version of the record. It changes whenever a field is added, removed or changes its meaning.
-const Schema = "blitz.run/1"
+const Schema = "blitz.run/2"
 
 // Modes of generating load.
 const (
@@ -35,9 +35,11 @@ type Record struct {
 	AchievedRate float64     `json:"achieved_rate"`
 	Errors       Errors      `json:"errors"`
 	Connections  Connections `json:"connections"`
-	Latency      Latency     `json:"latency"`
-	Cost         Cost        `json:"cost"`
-	Validity     Validity    `json:"validity"`
+	// TLS is what was negotiated; nil without TLS.
+	TLS      *TLS     `json:"tls,omitempty"`
+	Latency  Latency  `json:"latency"`
+	Cost     Cost     `json:"cost"`
+	Validity Validity `json:"validity"`
 }
 
 // Generator says what made the load.
@@ -74,6 +76,13 @@ type Params struct {
 	RequestBytes int `json:"request_bytes"`
 	// NewConnectionPerRequest: every request opens its own connection.
 	NewConnectionPerRequest bool `json:"new_connection_per_request,omitempty"`
+	// Streams is how many requests a connection has at once at most; HTTP/2 only.
+	Streams int `json:"streams,omitempty"`
+	// GRPC: every request is a unary call, and its answer was checked to be one message with grpc-status 0. Sizes of bodies are
+	// those of messages.
+	GRPC bool `json:"grpc,omitempty"`
+	// Handshakes: a request is a TLS handshake on a connection of its own and nothing more. There are no statuses.
+	Handshakes bool `json:"handshakes,omitempty"`
 	// ExpectStatus is the status each response must have; 0: any below 400.
 	ExpectStatus int `json:"expect_status,omitempty"`
 	// ExpectBodySize is the size each response body must have; negative: any.
@@ -97,25 +106,33 @@ type Counts struct {
 	ByCode  map[string]int64 `json:"by_code"`
 	ByClass map[string]int64 `json:"by_class"`
 	// BytesSent and BytesReceived are payload bytes of the sockets for measured requests: heads and bodies. BodyBytes is
-	// the part of BytesReceived that was body, without chunk framing.
+	// the part of BytesReceived that was body, without chunk framing. In HTTP/2, where requests share frames and tables, the
+	// first two are all bytes of the connections from the beginning of the window on, frames included. TLS's own bytes are not
+	// counted.
 	BytesSent     int64 `json:"bytes_sent"`
 	BytesReceived int64 `json:"bytes_received"`
 	BodyBytes     int64 `json:"body_bytes"`
 }
 
-// Errors of the measured requests, by kind. A request has at most one of the first four kinds, and then it is not completed.
+// Errors of the measured requests, by kind. A request has at most one kind, and with any but the last it is not completed.
 type Errors struct {
 	Connect  int64 `json:"connect"`  // no connection could be made
 	Timeout  int64 `json:"timeout"`  // no whole response in time
 	Reset    int64 `json:"reset"`    // the connection ended or broke before the response was whole
 	Protocol int64 `json:"protocol"` // the response was not well-formed HTTP
+	TLS      int64 `json:"tls"`      // the TLS handshake failed
+	Stream   int64 `json:"stream"`   // HTTP/2: the server ended the request with RST_STREAM
+	Refused  int64 `json:"refused"`  // HTTP/2: the server says that it has not looked at it (REFUSED_STREAM, GOAWAY)
+	GoAway   int64 `json:"goaway"`   // HTTP/2: the server ended the connection with GOAWAY and an error
 	Status   int64 `json:"status"`   // completed, but with a status or body size that was not expected
 	// Samples holds the first few messages, for people.
 	Samples []string `json:"samples,omitempty"`
 }
 
 // Failed is the number of requests that did not complete because of an error.
-func (e Errors) Failed() int64 { return e.Connect + e.Timeout + e.Reset + e.Protocol }
+func (e Errors) Failed() int64 {
+	return e.Connect + e.Timeout + e.Reset + e.Protocol + e.TLS + e.Stream + e.Refused + e.GoAway
+}
 
 // Total is the number of requests with an error of any kind.
 func (e Errors) Total() int64 { return e.Failed() + e.Status }
@@ -127,6 +144,21 @@ type Connections struct {
 	ClosedByServer int64 `json:"closed_by_server"` // in order, between two requests
 	// Unsolicited is how many were closed because bytes came that no request had asked for.
 	Unsolicited int64 `json:"unsolicited"`
+}
+
+// TLS is what the handshakes settled, and how many there were over the whole run, warm-up included.
+type TLS struct {
+	// Version ("TLSv1.3"), Suite and Group by their IANA names, and ALPN as one connection had them.
+	Version string `json:"version"`
+	Suite   string `json:"suite"`
+	Group   string `json:"group"`
+	ALPN    string `json:"alpn,omitempty"`
+	// Resume: handshakes had to resume a session.
+	Resume     bool  `json:"resume,omitempty"`
+	Handshakes int64 `json:"handshakes"`
+	Resumed    int64 `json:"resumed"`
+	// Unverified: the server's certificate was not checked.
+	Unverified bool `json:"unverified,omitempty"`
 }
 
 // Latency of the completed requests, twice.

@@ -94,7 +94,7 @@ func TestRefusedFilesSayWhy(t *testing.T) {
 		return strings.Replace(base, old, new, 1)
 	}
 	tests := []struct{ name, file, want string }{
-		{"newer schema", replace(`"blitz.run/1"`, `"blitz.run/2"`), `schema is "blitz.run/2", this reader knows "blitz.run/1"`},
+		{"newer schema", replace(`"blitz.run/2"`, `"blitz.run/3"`), `schema is "blitz.run/3", this reader knows "blitz.run/2"`},
 		{"no schema", replace(`"schema"`, `"scheme"`), "has no schema"},
 		{"unknown field", replace(`"measured_seconds"`, `"hacked": 1, "measured_seconds"`), "hacked"},
 		{"wrong type", replace(`"connections": 4`, `"connections": "4"`), "connections"},

@@ -1,12 +1,16 @@
 package client
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/blitz-gateway/blitz/internal/clock"
 	"github.com/blitz-gateway/blitz/internal/loop"
+	"github.com/blitz-gateway/blitz/internal/wire/h2"
+	"github.com/blitz-gateway/blitz/internal/wire/tlsrec"
 	"github.com/blitz-gateway/blitz/loadgen/recorder"
 	"github.com/blitz-gateway/blitz/loadgen/schedule"
 	"github.com/blitz-gateway/blitz/loadgen/workload"
@@ -28,6 +32,18 @@ type Config struct {
 	Timeout time.Duration
 	// PerRequest opens a connection for each request.
 	PerRequest bool
+	// H2 speaks HTTP/2, with up to Streams requests at once on each connection.
+	H2      bool
+	Streams int
+	// GRPC checks the answers of unary calls: one message, and grpc-status 0. It needs H2.
+	GRPC bool
+	// TLS, when set, is spoken on every connection; it is not changed. ALPN is the protocol that the server must agree to, "" for
+	// any. Resume makes all handshakes but the first continue its session; one that does not is an error.
+	TLS    *tls.Config
+	ALPN   string
+	Resume bool
+	// Handshakes makes a request a TLS handshake on a connection of its own, and nothing more. It needs PerRequest.
+	Handshakes bool
 	// ExpectStatus is the status every response must have; 0: any below 400. ExpectBody is the size its body must have;
 	// negative: any.
 	ExpectStatus int
@@ -101,6 +117,16 @@ type Client struct {
 	giveUp                  int64
 
 	parser parser
+
+	// sessions are there to be resumed; primed waits for the first of them. tlsState is what a handshake settled.
+	sessions *sessions
+	primed   func()
+	tlsState *tlsrec.State
+
+	// HTTP/2: what the connections share, and those that have something to send.
+	h2      h2.Config
+	scratch h2.Scratch
+	dirty   []*mux
 }
 
 // New makes the loop and the connections, but opens none yet. The error wraps loop.ErrUnsupported when the engine cannot
@@ -109,8 +135,27 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Connections < 1 || len(cfg.Requests) == 0 || cfg.Timeout <= 0 || cfg.Interval <= 0 || cfg.Shards < 1 {
 		return nil, errors.New("client: incomplete configuration")
 	}
+	if !cfg.H2 {
+		cfg.Streams = 1
+	}
+	if cfg.Streams < 1 || cfg.H2 && cfg.Handshakes || cfg.Handshakes && !(cfg.PerRequest && cfg.TLS != nil) {
+		return nil, errors.New("client: contradictory configuration")
+	}
+	if cfg.PerRequest {
+		cfg.Streams = 1
+	}
 	c := &Client{cfg: cfg, rec: cfg.Recorder, conns: make([]conn, cfg.Connections), sched: cfg.Schedule, ahead: cfg.Schedule,
-		turnN: uint64(cfg.Shard), batch: make([]int64, 0, cfg.Connections)}
+		turnN: uint64(cfg.Shard), batch: make([]int64, 0, cfg.Connections*cfg.Streams)}
+	if cfg.TLS != nil {
+		c.cfg.TLS = cfg.TLS.Clone()
+		if cfg.Resume {
+			c.sessions = new(sessions)
+			c.cfg.TLS.ClientSessionCache = c.sessions
+		}
+	}
+	if cfg.H2 {
+		c.h2 = h2Config(cfg.Streams)
+	}
 	opts := cfg.Loop
 	opts.OnTurn = c.turn
 	l, err := loop.New(opts)
@@ -120,18 +165,33 @@ func New(cfg Config) (*Client, error) {
 	c.loop = l
 	for i := range c.conns {
 		k := &c.conns[i]
-		k.c = c
-		k.timer.Handler = k
+		c.init(k)
 		c.down.push(k)
 	}
 	return c, nil
 }
 
+// init ties a connection to its client.
+func (c *Client) init(k *conn) {
+	k.c = c
+	k.link.c, k.link.up = c, k
+	k.timer.Handler = k
+	if c.cfg.H2 {
+		k.mux = newMux(k)
+	}
+}
+
 // Run runs the loop until the run is over. It hands over the recorder's last part.
 func (c *Client) Run() error {
 	c.giveUp = c.clock.Mono() + int64(c.cfg.Timeout)
+	// A TLS handshake is a coroutine, which stays with its thread.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	c.loop.Post(c.dialFirst)
 	err := c.loop.Run()
+	for i := range c.conns {
+		c.conns[i].link.release()
+	}
 	if c.phase == connecting {
 		c.ready(fmt.Errorf("the loop ended: %w", errors.Join(err, loop.ErrStopped)))
 	}
@@ -167,6 +227,9 @@ func (c *Client) Interrupt(at int64) {
 
 // Abort stops the loop at once. From any goroutine.
 func (c *Client) Abort() { c.loop.Stop() }
+
+// TLS returns what a handshake settled, one that resumed a session if there was one; nil without TLS. After Run has returned.
+func (c *Client) TLS() *tlsrec.State { return c.tlsState }
 
 // Info says which engine runs.
 func (c *Client) Info() loop.Info { return c.loop.Info() }
@@ -211,7 +274,10 @@ func (c *Client) ready(err error) {
 	c.phase = standing
 	if err == nil && c.dialed == 0 {
 		err = c.dialErr
-		if err == nil {
+		switch {
+		case err == nil && c.primed != nil:
+			err = errNoTicket
+		case err == nil:
 			err = errors.New("timed out")
 		}
 	}

@@ -47,7 +47,7 @@ func standingClient(t *testing.T, n int, rate float64) (*Client, *stillLoop) {
 		c.ahead = c.sched
 	}
 	for i := range c.conns {
-		c.conns[i].c = c
+		c.init(&c.conns[i])
 		c.conns[i].release()
 	}
 	return c, l

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/blitz-gateway/blitz/internal/loop"
+	"github.com/blitz-gateway/blitz/internal/wire/tlsrec"
 	"github.com/blitz-gateway/blitz/loadgen/recorder"
 	"github.com/blitz-gateway/blitz/loadgen/workload"
 )
@@ -23,6 +24,7 @@ const (
 	lingering              // the response is whole, and the server is about to close
 	closing                // Close was called, OnClose is awaited
 	resting                // no socket, and not to be opened for a moment
+	priming                // the handshake is done, and the session ticket awaited
 )
 
 // rest is the pause after a failed connect in closed mode: without it, a server that refuses would be dialled as fast as the
@@ -33,12 +35,15 @@ var (
 	errConnectTimeout  = errors.New("no connection in time")
 	errResponseTimeout = errors.New("no whole response in time")
 	errEarlyEnd        = errors.New("the connection ended before the response was whole")
+	errNoTicket        = errors.New("the server gave no session ticket")
+	errShakeTimeout    = errors.New("no TLS handshake in time")
 )
 
 // conn is one connection with at most one request. It outlives its sockets: after one is closed, the next request opens another.
 type conn struct {
 	c          *Client
-	id         loop.ID
+	link       link
+	mux        *mux // HTTP/2: many requests at once, see mux.go
 	in         *queue
 	prev, next *conn
 
@@ -61,6 +66,10 @@ type conn struct {
 // begin starts a request on a free connection. now is the loop's time, intended when the request was meant to start.
 func (k *conn) begin(req *workload.Request, intended, now int64) {
 	c := k.c
+	if k.mux != nil {
+		k.mux.begin(req, intended, now)
+		return
+	}
 	k.req, k.intended, k.started = req, intended, now
 	k.active, k.sent = true, false
 	k.measured = c.measured(intended)
@@ -80,7 +89,7 @@ func (k *conn) dial() {
 	if !k.active {
 		k.started = k.c.loop.Now()
 	}
-	k.id = k.c.loop.Dial(k.c.cfg.Addr, k)
+	k.link.dial()
 }
 
 func (k *conn) transmit() {
@@ -90,7 +99,7 @@ func (k *conn) transmit() {
 		k.c.rec.Sent++
 		k.c.rec.BytesSent += int64(len(k.req.Bytes))
 	}
-	k.c.loop.Send(k.id, k.req.Bytes)
+	k.link.send(k.req.Bytes)
 }
 
 // OnConnect implements loop.Handler.
@@ -103,16 +112,26 @@ func (k *conn) OnConnect(err error) {
 	if err != nil {
 		c.rec.ConnectFailures++
 		k.connectKO = true
-		k.failed(recorder.Connect, err)
+		k.failed(connectKind(err), err)
 	} else {
 		c.rec.Opened++
 		k.connectKO = false
-		c.loop.StartRecv(k.id)
-		if k.active {
+		k.link.startRecv()
+		switch {
+		case k.mux != nil:
+			k.mux.connected()
+			return
+		case k.active && c.cfg.Handshakes:
+			k.shaken()
+		case k.active:
 			k.transmit()
-		} else if c.cfg.PerRequest {
+		case c.cfg.PerRequest && c.sessions != nil && c.sessions.last == nil:
+			k.state, k.started = priming, c.loop.Now()
+			c.primed = k.primed
+			return
+		case c.cfg.PerRequest:
 			k.close() // it only had to show that the server is there
-		} else {
+		default:
 			k.release()
 		}
 	}
@@ -121,17 +140,52 @@ func (k *conn) OnConnect(err error) {
 	}
 }
 
+// connectKind tells a connection that could not be made from a TLS handshake that failed on it.
+func connectKind(err error) recorder.Kind {
+	if _, ok := err.(*handshakeError); ok {
+		return recorder.TLS
+	}
+	return recorder.Connect
+}
+
+// shaken ends a request that asked for a TLS handshake and nothing else.
+func (k *conn) shaken() {
+	k.sent = true
+	if k.measured {
+		k.c.rec.Sent++
+	}
+	k.rx = reader{}
+	k.completed(false)
+}
+
+// primed goes on once the connection that was opened for a session ticket has got it.
+func (k *conn) primed() {
+	c := k.c
+	if c.sessions.last == nil || k.state != priming {
+		return
+	}
+	c.primed = nil
+	k.close()
+	c.firstDialed(nil)
+}
+
 // OnSend implements loop.Handler. A broken send is not yet an outcome: the server may have answered before it closed, and
 // the receive side tells.
 func (k *conn) OnSend(int, error) {
 	k.sending = false
-	if k.state == flushing {
+	if k.mux != nil {
+		k.mux.sent()
+	} else if k.state == flushing {
 		k.proceed()
 	}
 }
 
 // OnRecv implements loop.Handler.
 func (k *conn) OnRecv(p []byte) {
+	if k.mux != nil {
+		k.mux.received(p)
+		return
+	}
 	switch k.state {
 	case busy:
 	case idle, flushing:
@@ -151,7 +205,15 @@ func (k *conn) OnRecv(p []byte) {
 
 // OnRecvEnd implements loop.Handler.
 func (k *conn) OnRecvEnd(err error) {
+	if k.mux != nil {
+		k.mux.ended(err)
+		return
+	}
 	switch k.state {
+	case priming:
+		k.c.primed = nil
+		k.close()
+		k.c.firstDialed(errNoTicket)
 	case busy:
 		if err == io.EOF && k.rx.endsWithConnection() {
 			k.completed(false)
@@ -160,7 +222,7 @@ func (k *conn) OnRecvEnd(err error) {
 		if err == io.EOF {
 			err = errEarlyEnd
 		}
-		k.failed(recorder.Reset, err)
+		k.failed(endKind(err), err)
 	case idle, flushing:
 		k.c.rec.ClosedByServer++
 		k.close()
@@ -175,7 +237,10 @@ func (k *conn) OnRecvStopped() {}
 // OnClose implements loop.Handler.
 func (k *conn) OnClose() {
 	c := k.c
-	k.id, k.sending = 0, false
+	k.sending = false
+	if k.mux != nil {
+		k.mux.clear()
+	}
 	if k.connectKO && !c.cfg.Open {
 		k.state = resting
 		c.loop.Arm(&k.timer, rest)
@@ -190,6 +255,11 @@ func (k *conn) OnTimer(*loop.Timer) { k.becomeDown() }
 func (k *conn) becomeDown() {
 	k.state = down
 	k.freeSince = k.c.loop.Now()
+	if k.mux != nil && k.mux.waiting > 0 {
+		k.dial()
+		k.mux.requeue()
+		return
+	}
 	k.c.down.push(k)
 }
 
@@ -213,6 +283,9 @@ func (k *conn) completed(surplus bool) {
 	case !k.rx.keepAlive || c.cfg.PerRequest:
 		k.state = lingering
 		k.started = now
+		if c.cfg.Handshakes {
+			k.link.goodbye()
+		}
 	case k.sending:
 		k.state = flushing
 	default:
@@ -224,6 +297,7 @@ func (k *conn) completed(surplus bool) {
 func (k *conn) judge() {
 	cfg, rx := &k.c.cfg, &k.rx
 	switch {
+	case cfg.Handshakes:
 	case cfg.ExpectStatus == 0 && rx.status >= 400:
 		k.c.rec.Unexpected(func() string { return fmt.Sprintf("got %d, expected one below 400", rx.status) })
 	case cfg.ExpectStatus != 0 && rx.status != cfg.ExpectStatus:
@@ -252,13 +326,23 @@ func (k *conn) release() {
 
 // failed is the bad outcome. The connection is closed whatever it was.
 func (k *conn) failed(kind recorder.Kind, err error) {
-	if k.active {
+	if k.mux != nil {
+		k.mux.fail(kind, err)
+	} else if k.active {
 		k.settle()
 		if k.measured {
 			k.c.rec.Fail(kind, err)
 		}
 	}
 	k.close()
+}
+
+// endKind is the kind of what ended a connection in the middle of a response.
+func endKind(err error) recorder.Kind {
+	if e, ok := err.(*tlsrec.Error); ok && !e.Received {
+		return recorder.Protocol // the records were wrong, and not only cut off
+	}
+	return recorder.Reset
 }
 
 // settle marks that the request has its outcome.
@@ -278,18 +362,25 @@ func (k *conn) close() {
 	}
 	k.unlink()
 	k.state = closing
-	k.c.loop.Close(k.id)
+	k.link.close()
 }
 
 // expire gives up on what has taken too long.
 func (k *conn) expire(now int64) {
 	age := now - k.started
+	if k.mux != nil {
+		k.mux.expire(now)
+	}
 	switch k.state {
 	case dialing:
 		if age >= int64(k.c.cfg.Timeout) {
 			k.c.rec.ConnectFailures++
 			k.connectKO = true
-			k.failed(recorder.Connect, errConnectTimeout)
+			if k.link.tls != nil {
+				k.failed(recorder.TLS, errShakeTimeout)
+			} else {
+				k.failed(recorder.Connect, errConnectTimeout)
+			}
 		}
 	case busy:
 		if age >= int64(k.c.cfg.Timeout) {
@@ -308,6 +399,9 @@ func (k *conn) expire(now int64) {
 
 // abandon counts a request that is outstanding when the run ends.
 func (k *conn) abandon() {
+	if k.mux != nil {
+		k.mux.abandon()
+	}
 	if !k.active {
 		return
 	}

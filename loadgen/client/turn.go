@@ -14,6 +14,13 @@ func (c *Client) sweepEvery() int64 {
 
 // turn is called by the loop once per turn and returns when it wants to be called again at the latest.
 func (c *Client) turn(now int64) int64 {
+	next := c.advance(now)
+	c.flush()
+	c.recordLateness()
+	return next
+}
+
+func (c *Client) advance(now int64) int64 {
 	switch c.phase {
 	case connecting:
 		if now >= c.giveUp {
@@ -41,7 +48,6 @@ func (c *Client) turn(now int64) int64 {
 	if at := c.start(now); at != 0 {
 		next = min(next, at)
 	}
-	c.recordLateness()
 	if c.over(now) {
 		c.finish()
 		return 0
@@ -52,6 +58,14 @@ func (c *Client) turn(now int64) int64 {
 		next = min(next, c.plan.To, c.nextRotate)
 	}
 	return next
+}
+
+// flush sends what the turn has written: for HTTP/2 one send for each connection, however many requests.
+func (c *Client) flush() {
+	for _, m := range c.dirty {
+		m.flush()
+	}
+	c.dirty = c.dirty[:0]
 }
 
 // window notices that the measured window begins or ends.

@@ -13,12 +13,16 @@ const (
 	Timeout
 	Reset
 	Protocol
+	TLS       // the TLS handshake failed
+	StreamEnd // HTTP/2: RST_STREAM ended the request
+	Refused   // HTTP/2: the server says that it has not looked at the request
+	GoAway    // HTTP/2: the connection ended after GOAWAY
 	kinds
 )
 
 // String is the name used in reports.
 func (k Kind) String() string {
-	return [...]string{"connect", "timeout", "reset", "protocol"}[k]
+	return [...]string{"connect", "timeout", "reset", "protocol", "tls", "stream", "refused", "goaway"}[k]
 }
 
 // maxSamples bounds the error messages that a part keeps for people.
@@ -45,6 +49,8 @@ type Part struct {
 	MaxBacklog                          int64
 	// The connection counters cover the whole run.
 	Opened, ConnectFailures, ClosedByServer, Unsolicited int64
+	// Handshakes of TLS that ended well, and how many of them resumed a session.
+	Handshakes, Resumed int64
 }
 
 func newPart() *Part {
@@ -92,6 +98,8 @@ func (p *Part) Add(o *Part) {
 	p.ConnectFailures += o.ConnectFailures
 	p.ClosedByServer += o.ClosedByServer
 	p.Unsolicited += o.Unsolicited
+	p.Handshakes += o.Handshakes
+	p.Resumed += o.Resumed
 }
 
 // sample keeps the first few different messages.
@@ -112,7 +120,7 @@ func (p *Part) Complete(response, service int64, status int, received, body int6
 	p.Completed++
 	p.Response.Record(response)
 	p.Service.Record(service)
-	if uint(status) < codes {
+	if status > 0 && status < codes {
 		p.Codes[status]++
 	}
 	p.BytesReceived += received

@@ -87,7 +87,7 @@ func TestErrorsByKindAndTheirSamples(t *testing.T) {
 	th.Unexpected(func() string { return "got 503" })
 	th.Finish(1)
 	p := c.Wait()
-	require.Equal(t, [kinds]int64{25, 25, 125, 25}, p.Errors)
+	require.Equal(t, [kinds]int64{13, 13, 113, 13, 12, 12, 12, 12}, p.Errors)
 	require.EqualValues(t, 1, p.StatusErrors)
 	require.Len(t, p.Samples, maxSamples)
 	require.Contains(t, p.Samples, "reset: number 0")

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +27,16 @@ type Options struct {
 	Timeout time.Duration
 	// PerRequest opens a new connection for each request. The workload must have been rendered with Close.
 	PerRequest bool
-	Engine     string // auto (default), uring or epoll
+	// H2 speaks HTTP/2 with up to Streams (default 1) requests at once on each connection. The workload must have been rendered
+	// for it. GRPC checks the answers of unary calls; the workload must consist of such.
+	H2      bool
+	Streams int
+	GRPC    bool
+	// TLS, when set, is spoken on all connections; see client.Config for the others. Handshakes implies PerRequest.
+	TLS                *tls.Config
+	ALPN               string
+	Resume, Handshakes bool
+	Engine             string // auto (default), uring or epoll
 	// CPUs to pin thread i to (CPUs[i modulo len]); nil: not pinned. CPUList is how it was written, for the record.
 	CPUs    []int
 	CPUList string
@@ -80,6 +90,12 @@ func (o *Options) fill() error {
 	if o.Engine == "" {
 		o.Engine = "auto"
 	}
+	if o.H2 && o.Streams == 0 {
+		o.Streams = 1
+	}
+	if o.Handshakes {
+		o.PerRequest = true
+	}
 	switch {
 	case o.Workload == nil || len(o.Workload.Requests) == 0:
 		return errors.New("nothing to send")
@@ -91,6 +107,18 @@ func (o *Options) fill() error {
 		return fmt.Errorf("connections: %d is not within 1 and %d", o.Connections, maxConnections)
 	case o.Threads < 1 || o.Threads > o.Connections:
 		return fmt.Errorf("threads: %d, with %d connections it must be within 1 and %d", o.Threads, o.Connections, o.Connections)
+	case o.Streams != 0 && !o.H2:
+		return errors.New("streams are HTTP/2's: in HTTP/1.1 a connection has one request at a time")
+	case o.Streams < 0 || o.Connections*max(o.Streams, 1) > maxConnections:
+		return fmt.Errorf("streams: %d on each of %d connections: expected 1 to %d in all", o.Streams, o.Connections, maxConnections)
+	case o.H2 && o.PerRequest && o.Streams > 1:
+		return errors.New("a new connection for each request has one stream")
+	case o.H2 && o.Workload.Requests[0].Block == nil:
+		return errors.New("the requests are rendered for HTTP/1.1")
+	case o.GRPC && !o.H2:
+		return errors.New("gRPC needs HTTP/2")
+	case (o.Handshakes || o.Resume) && o.TLS == nil:
+		return errors.New("handshakes and sessions are TLS's: the URL must say https")
 	case o.Duration <= 0:
 		return fmt.Errorf("duration: %v, must be more than 0", o.Duration)
 	case o.Warmup < 0 || o.Timeout < 0 || o.MaxLateness < 0:

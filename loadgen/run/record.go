@@ -32,11 +32,13 @@ func (s *session) result(p *recorder.Part) (*Result, error) {
 		Errors: runfmt.Errors{
 			Connect: p.Errors[recorder.Connect], Timeout: p.Errors[recorder.Timeout], Reset: p.Errors[recorder.Reset],
 			Protocol: p.Errors[recorder.Protocol], Status: p.StatusErrors, Samples: p.Samples,
+			TLS: p.Errors[recorder.TLS], Stream: p.Errors[recorder.StreamEnd], Refused: p.Errors[recorder.Refused], GoAway: p.Errors[recorder.GoAway],
 		},
 		Connections: runfmt.Connections{
 			Opened: p.Opened, Failed: p.ConnectFailures, ClosedByServer: p.ClosedByServer, Unsolicited: p.Unsolicited,
 		},
 	}
+	r.TLS = s.tls(p)
 	info := s.clients[0].Info()
 	r.Generator = runfmt.Generator{
 		Name: "blitzload", Version: s.o.Version, GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
@@ -60,17 +62,37 @@ func series(dst *runfmt.Series, h *hdr.Histogram) (err error) {
 	return err
 }
 
+// tls tells what the handshakes came to. It is of the first thread that made one, for all talk to the same server.
+func (s *session) tls(p *recorder.Part) *runfmt.TLS {
+	if s.o.TLS == nil {
+		return nil
+	}
+	t := &runfmt.TLS{Resume: s.o.Resume, Handshakes: p.Handshakes, Resumed: p.Resumed, Unverified: s.o.TLS.InsecureSkipVerify}
+	for _, c := range s.clients {
+		if st := c.TLS(); st != nil {
+			t.Version, t.Suite, t.Group, t.ALPN = st.VersionName(), st.SuiteName(), st.Group.String(), st.ALPN
+			break
+		}
+	}
+	return t
+}
+
 func (s *session) params() runfmt.Params {
 	o := &s.o
 	mode := runfmt.Open
 	if o.Closed {
 		mode = runfmt.Closed
 	}
+	protocol := "h1"
+	if o.H2 || o.Handshakes && o.ALPN == "h2" {
+		protocol = "h2"
+	}
 	return runfmt.Params{
-		URL: o.Workload.URL, Targets: len(o.Workload.Requests), Method: o.Workload.Method, Protocol: "h1", Mode: mode,
+		URL: o.Workload.URL, Targets: len(o.Workload.Requests), Method: o.Workload.Method, Protocol: protocol, Mode: mode,
+		Streams: o.Streams, GRPC: o.GRPC, Handshakes: o.Handshakes,
 		OfferedRate: o.Rate, RateSlope: o.Slope, Connections: o.Connections, Threads: o.Threads, Engine: o.Engine, CPUs: o.CPUList,
 		DurationSeconds: o.Duration.Seconds(), WarmupSeconds: o.Warmup.Seconds(), TimeoutSeconds: o.Timeout.Seconds(),
-		RequestBytes: len(o.Workload.Requests[0].Bytes), NewConnectionPerRequest: o.PerRequest,
+		RequestBytes: o.Workload.Requests[0].Size(), NewConnectionPerRequest: o.PerRequest,
 		ExpectStatus: o.ExpectStatus, ExpectBodySize: o.ExpectBody,
 	}
 }

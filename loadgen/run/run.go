@@ -108,7 +108,7 @@ func (s *session) makeClients(col *recorder.Collector) error {
 	o := &s.o
 	for i := range o.Threads {
 		cfg := client.Config{
-			Loop:        loop.Options{Engine: o.Engine, BusyPoll: o.BusyPoll},
+			Loop:        o.loop(),
 			Addr:        loop.Addr{TCP: o.Address},
 			Requests:    o.Workload.Requests,
 			Shard:       i,
@@ -116,6 +116,13 @@ func (s *session) makeClients(col *recorder.Collector) error {
 			Connections: share(o.Connections, i, o.Threads),
 			Timeout:     o.Timeout,
 			PerRequest:  o.PerRequest,
+			H2:          o.H2,
+			Streams:     o.Streams,
+			GRPC:        o.GRPC,
+			TLS:         o.TLS,
+			ALPN:        o.ALPN,
+			Resume:      o.Resume,
+			Handshakes:  o.Handshakes,
 
 			ExpectStatus: o.ExpectStatus,
 			ExpectBody:   o.ExpectBody,
@@ -139,6 +146,16 @@ func (s *session) makeClients(col *recorder.Collector) error {
 		s.clients = append(s.clients, c)
 	}
 	return nil
+}
+
+// loop returns the options of the loops. Many responses of HTTP/2 come in one piece, and a record of TLS is 16 KiB long: larger buffers
+// save turns and copies there.
+func (o *Options) loop() loop.Options {
+	l := loop.Options{Engine: o.Engine, BusyPoll: o.BusyPoll}
+	if o.H2 || o.TLS != nil {
+		l.Buffers, l.BufferSize = 256, 32<<10
+	}
+	return l
 }
 
 // thread runs one client on an OS thread of its own.

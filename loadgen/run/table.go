@@ -24,7 +24,8 @@ func WriteTable(w io.Writer, r *runfmt.Record) error {
 			pace += fmt.Sprintf(", %+g/s every second", p.RateSlope)
 		}
 	}
-	fmt.Fprintf(&b, "%s, %d connection(s), %d thread(s), %s engine, %.4g s measured", pace, p.Connections, p.Threads, r.Generator.Engine, r.MeasuredSeconds)
+	fmt.Fprintf(&b, "%s, %s", pace, protocol(r))
+	fmt.Fprintf(&b, ", %d connection(s), %d thread(s), %s engine, %.4g s measured", p.Connections, p.Threads, r.Generator.Engine, r.MeasuredSeconds)
 	if p.WarmupSeconds > 0 {
 		fmt.Fprintf(&b, " after %.4g s", p.WarmupSeconds)
 	}
@@ -35,9 +36,19 @@ func WriteTable(w io.Writer, r *runfmt.Record) error {
 
 	fmt.Fprintf(&b, "achieved  %s requests/s, %s/s received\n", number(r.AchievedRate), size(float64(c.BytesReceived)/r.MeasuredSeconds))
 	fmt.Fprintf(&b, "requests  %d due, %d sent, %d completed%s\n", c.Requests, c.Sent, c.Completed, codes(c.ByCode))
-	fmt.Fprintf(&b, "errors    connect %d, timeout %d, reset %d, protocol %d, status %d\n", e.Connect, e.Timeout, e.Reset, e.Protocol, e.Status)
+	fmt.Fprintf(&b, "errors    connect %d, timeout %d, reset %d, protocol %d, status %d", e.Connect, e.Timeout, e.Reset, e.Protocol, e.Status)
+	if r.TLS != nil {
+		fmt.Fprintf(&b, ", tls %d", e.TLS)
+	}
+	if p.Protocol == "h2" {
+		fmt.Fprintf(&b, ", stream %d, refused %d, goaway %d", e.Stream, e.Refused, e.GoAway)
+	}
+	b.WriteString("\n")
 	for _, s := range e.Samples {
 		fmt.Fprintf(&b, "          %s\n", s)
+	}
+	if t := r.TLS; t != nil {
+		fmt.Fprintf(&b, "tls       %d handshakes, %d resumed%s\n", t.Handshakes, t.Resumed, map[bool]string{true: ", certificate not checked"}[t.Unverified])
 	}
 	fmt.Fprintf(&b, "cost      %.2f µs CPU per request (%.2f s user, %.2f s system, %.2f s waiting for a CPU)\n\n",
 		r.Cost.CPUMicrosPerRequest, r.Cost.CPUUserSeconds, r.Cost.CPUSystemSeconds, r.Cost.CPUWaitSeconds)
@@ -68,6 +79,25 @@ func WriteTable(w io.Writer, r *runfmt.Record) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// protocol is what was spoken.
+func protocol(r *runfmt.Record) string {
+	p := r.Params
+	text := map[string]string{"h1": "HTTP/1.1", "h2": "HTTP/2"}[p.Protocol]
+	switch {
+	case p.Handshakes:
+		text = "handshakes only"
+	case p.GRPC:
+		text = "gRPC"
+	}
+	if p.Streams > 0 {
+		text += fmt.Sprintf(" × %d streams", p.Streams)
+	}
+	if t := r.TLS; t != nil {
+		text += fmt.Sprintf(" over %s (%s, %s)", t.Version, t.Suite, t.Group)
+	}
+	return text
 }
 
 func row(w io.Writer, name string, s hdr.Summary) {

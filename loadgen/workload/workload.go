@@ -39,6 +39,8 @@ type Spec struct {
 	Targets io.Reader
 	// Close asks the server to close the connection after each response.
 	Close bool
+	// H2 renders for HTTP/2. GRPC makes each body one message of gRPC and adds the fields that a call needs.
+	H2, GRPC bool
 }
 
 // Request is one rendered request.
@@ -47,14 +49,27 @@ type Request struct {
 	Bytes []byte
 	// Method decides how the response is framed (RFC 9112 section 6.3).
 	Method wire.Method
+	// For HTTP/2: three encodings of the head, and the body. Block means the same on every connection. Insert puts fields
+	// into the table of a connection that has none there yet, and Indexed refers to them; both are nil if there are none.
+	Block, Insert, Indexed []byte
+	Body                   []byte
+}
+
+// Size is the size of the request as it goes out first, head and body.
+func (r *Request) Size() int {
+	if r.Block == nil {
+		return len(r.Bytes)
+	}
+	return len(r.Block) + len(r.Body)
 }
 
 // Workload is the rendered requests and where they go.
 type Workload struct {
 	// URL and Method of the first request, for the record.
 	URL, Method string
-	// HostPort is the server's name and port.
+	// HostPort is the server's name and port. TLS: the URL says https.
 	HostPort string
+	TLS      bool
 	Requests []Request
 }
 
@@ -83,9 +98,12 @@ func New(s Spec) (*Workload, error) {
 			return nil, err
 		}
 		if i == 0 {
-			w.HostPort = hp
-		} else if hp != w.HostPort {
-			return nil, fmt.Errorf("targets go to %s and to %s: one run loads one server", w.HostPort, hp)
+			w.HostPort, w.TLS = hp, t.url.Scheme == "https"
+		} else if hp != w.HostPort || w.TLS != (t.url.Scheme == "https") {
+			return nil, fmt.Errorf("targets go to %s and to %s: one run loads one server", w.URL, t.url)
+		}
+		if s.H2 {
+			continue
 		}
 		b, err := render(t, s.Close)
 		if err != nil {
@@ -93,7 +111,10 @@ func New(s Spec) (*Workload, error) {
 		}
 		w.Requests = append(w.Requests, Request{Bytes: b, Method: wire.LookupMethod([]byte(t.method))})
 	}
-	return w, nil
+	if s.H2 {
+		w.Requests, err = renderH2(targets, s.GRPC)
+	}
+	return w, err
 }
 
 func (s Spec) targets(extra http.Header) ([]target, error) {
@@ -143,15 +164,17 @@ func parseHeaders(lines []string) (http.Header, error) {
 
 func hostPort(u *url.URL) (string, error) {
 	switch {
-	case u.Scheme == "https":
-		return "", fmt.Errorf("%s: TLS is not supported yet, only http", u)
-	case u.Scheme != "http":
-		return "", fmt.Errorf("%s: expected http://HOST[:PORT]/PATH", u)
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "", fmt.Errorf("%s: expected http://HOST[:PORT]/PATH or https://HOST[:PORT]/PATH", u)
 	case u.Hostname() == "":
 		return "", fmt.Errorf("%s: has no host", u)
 	}
 	port := u.Port()
-	if port == "" {
+	switch {
+	case port != "":
+	case u.Scheme == "https":
+		port = "443"
+	default:
 		port = "80"
 	}
 	return net.JoinHostPort(u.Hostname(), port), nil
@@ -163,38 +186,19 @@ func render(t target, closing bool) ([]byte, error) {
 	if !isToken(t.method) {
 		return nil, fmt.Errorf("method %q is not a token", t.method)
 	}
-	host, userAgent := t.url.Host, "blitzload"
-	var fields bytes.Buffer
-	names := make([]string, 0, len(t.header))
-	for n := range t.header {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	for _, name := range names {
-		for _, v := range t.header[name] {
-			if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(v) {
-				return nil, fmt.Errorf("header %q: %q is not a valid field", name, v)
-			}
-			switch textproto.CanonicalMIMEHeaderKey(name) {
-			case "Host":
-				host = v
-				continue
-			case "User-Agent":
-				userAgent = v
-				continue
-			case "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "Expect":
-				return nil, fmt.Errorf("header %q is set by blitzload itself", name)
-			}
-			fmt.Fprintf(&fields, "%s: %s\r\n", name, v)
-		}
+	h, err := t.head()
+	if err != nil {
+		return nil, err
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", t.method, t.url.RequestURI(), host)
-	if userAgent != "" {
-		fmt.Fprintf(&b, "User-Agent: %s\r\n", userAgent)
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", t.method, t.url.RequestURI(), h.host)
+	if h.userAgent != "" {
+		fmt.Fprintf(&b, "User-Agent: %s\r\n", h.userAgent)
 	}
-	b.Write(fields.Bytes())
-	if len(t.body) > 0 || t.method == http.MethodPost || t.method == http.MethodPut || t.method == http.MethodPatch {
+	for _, f := range h.fields {
+		fmt.Fprintf(&b, "%s: %s\r\n", f[0], f[1])
+	}
+	if t.hasLength() {
 		b.WriteString("Content-Length: " + strconv.Itoa(len(t.body)) + "\r\n")
 	}
 	if closing {
@@ -203,6 +207,44 @@ func render(t target, closing bool) ([]byte, error) {
 	b.WriteString("\r\n")
 	b.Write(t.body)
 	return b.Bytes(), nil
+}
+
+// head is what the fields of a target come to: the ones with a place of their own, and the others, sorted by name.
+type head struct {
+	host, userAgent string
+	fields          [][2]string
+}
+
+func (t target) head() (head, error) {
+	h := head{host: t.url.Host, userAgent: "blitzload"}
+	names := make([]string, 0, len(t.header))
+	for n := range t.header {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		for _, v := range t.header[name] {
+			if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(v) {
+				return h, fmt.Errorf("header %q: %q is not a valid field", name, v)
+			}
+			switch textproto.CanonicalMIMEHeaderKey(name) {
+			case "Host":
+				h.host = v
+			case "User-Agent":
+				h.userAgent = v
+			case "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "Expect":
+				return h, fmt.Errorf("header %q is set by blitzload itself", name)
+			default:
+				h.fields = append(h.fields, [2]string{name, v})
+			}
+		}
+	}
+	return h, nil
+}
+
+// hasLength tells whether the request says how long its body is.
+func (t target) hasLength() bool {
+	return len(t.body) > 0 || t.method == http.MethodPost || t.method == http.MethodPut || t.method == http.MethodPatch
 }
 
 func isToken(s string) bool {

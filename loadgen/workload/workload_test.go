@@ -57,7 +57,11 @@ func TestTargetsFile(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	for name, s := range map[string]Spec{
-		"https":          {URL: "https://h/"},
+		"ftp":            {URL: "ftp://h/"},
+		"two schemes":    {Targets: strings.NewReader("GET http://a:1/\n\nGET https://a:1/\n")},
+		"h2, keep-alive": {URL: "http://h/", H2: true, Headers: []string{"Keep-Alive: 5"}},
+		"h2, te":         {URL: "http://h/", H2: true, Headers: []string{"TE: gzip"}},
+		"h2, method":     {URL: "http://h/", H2: true, Method: "GE T"},
 		"no scheme":      {URL: "h:80/"},
 		"no host":        {URL: "http:///x"},
 		"bad URL":        {URL: "http://h/%zz"},
