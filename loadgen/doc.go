@@ -3,6 +3,7 @@
 //	schedule   when each request is meant to start: vegeta's pacers, nothing else
 //	workload   what is sent: requests rendered once, before the clock starts
 //	client     one thread: its loop, its connections, its share of the schedule
+//	secure     TLS between a loop and a connection, for client and origin
 //	recorder   what came of it: lock-free per thread, merged per interval
 //	run        a whole run: threads, plan, verdict, record, table
 //	origin     the server to load or to proxy to

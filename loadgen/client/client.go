@@ -174,7 +174,7 @@ func New(cfg Config) (*Client, error) {
 // init ties a connection to its client.
 func (c *Client) init(k *conn) {
 	k.c = c
-	k.link.c, k.link.up = c, k
+	k.link.Init(c.loop, k, c.cfg.TLS)
 	k.timer.Handler = k
 	if c.cfg.H2 {
 		k.mux = newMux(k)
@@ -190,7 +190,7 @@ func (c *Client) Run() error {
 	c.loop.Post(c.dialFirst)
 	err := c.loop.Run()
 	for i := range c.conns {
-		c.conns[i].link.release()
+		c.conns[i].link.Release()
 	}
 	if c.phase == connecting {
 		c.ready(fmt.Errorf("the loop ended: %w", errors.Join(err, loop.ErrStopped)))

@@ -9,6 +9,7 @@ import (
 	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/internal/wire/tlsrec"
 	"github.com/blitz-gateway/blitz/loadgen/recorder"
+	"github.com/blitz-gateway/blitz/loadgen/secure"
 	"github.com/blitz-gateway/blitz/loadgen/workload"
 )
 
@@ -42,7 +43,7 @@ var (
 // conn is one connection with at most one request. It outlives its sockets: after one is closed, the next request opens another.
 type conn struct {
 	c          *Client
-	link       link
+	link       secure.Link
 	mux        *mux // HTTP/2: many requests at once, see mux.go
 	in         *queue
 	prev, next *conn
@@ -89,7 +90,7 @@ func (k *conn) dial() {
 	if !k.active {
 		k.started = k.c.loop.Now()
 	}
-	k.link.dial()
+	k.link.Dial(k.c.cfg.Addr)
 }
 
 func (k *conn) transmit() {
@@ -99,7 +100,7 @@ func (k *conn) transmit() {
 		k.c.rec.Sent++
 		k.c.rec.BytesSent += int64(len(k.req.Bytes))
 	}
-	k.link.send(k.req.Bytes)
+	k.link.Send(k.req.Bytes)
 }
 
 // OnConnect implements loop.Handler.
@@ -116,7 +117,7 @@ func (k *conn) OnConnect(err error) {
 	} else {
 		c.rec.Opened++
 		k.connectKO = false
-		k.link.startRecv()
+		k.link.StartRecv()
 		switch {
 		case k.mux != nil:
 			k.mux.connected()
@@ -142,7 +143,7 @@ func (k *conn) OnConnect(err error) {
 
 // connectKind tells a connection that could not be made from a TLS handshake that failed on it.
 func connectKind(err error) recorder.Kind {
-	if _, ok := err.(*handshakeError); ok {
+	if _, ok := err.(*secure.HandshakeError); ok {
 		return recorder.TLS
 	}
 	return recorder.Connect
@@ -284,7 +285,7 @@ func (k *conn) completed(surplus bool) {
 		k.state = lingering
 		k.started = now
 		if c.cfg.Handshakes {
-			k.link.goodbye()
+			k.link.Goodbye()
 		}
 	case k.sending:
 		k.state = flushing
@@ -362,7 +363,7 @@ func (k *conn) close() {
 	}
 	k.unlink()
 	k.state = closing
-	k.link.close()
+	k.link.Close()
 }
 
 // expire gives up on what has taken too long.
@@ -376,7 +377,7 @@ func (k *conn) expire(now int64) {
 		if age >= int64(k.c.cfg.Timeout) {
 			k.c.rec.ConnectFailures++
 			k.connectKO = true
-			if k.link.tls != nil {
+			if k.link.TLS() {
 				k.failed(recorder.TLS, errShakeTimeout)
 			} else {
 				k.failed(recorder.Connect, errConnectTimeout)

@@ -1,6 +1,6 @@
 // Package client sends the requests of one thread: one loop, its share of the connections, its share of the schedule.
 //
-// It may import internal/{loop,clock,wire,wire/h1,wire/h2,wire/tlsrec} and loadgen/{schedule,workload,recorder}. What flows through: intended
+// It may import internal/{loop,clock,wire,wire/h1,wire/h2,wire/tlsrec} and loadgen/{schedule,workload,recorder,secure}. What flows through: intended
 // starts come from the schedule, finished bytes from the workload; requests go out through the loop, their outcome goes to
 // the recorder.
 //
@@ -15,7 +15,8 @@
 //
 // # TLS and HTTP/2
 //
-// link.go stands between a connection and its socket and speaks TLS there; without TLS it is not in the way. mux.go is what a
+// A link of package secure stands between a connection and its socket and speaks TLS there; without TLS it is not in the way.
+// session.go looks at what handshakes settle. mux.go is what a
 // connection has in HTTP/2 in place of steps 2 to 4: many requests at once, each in a slot of its own, whose fate the codec tells by
 // calls (stream.go). The rules are the same: one outcome for each request, never sent twice. What a turn writes goes out in
 // one send for each connection. grpc.go looks at what a unary call must bring back.

@@ -227,7 +227,7 @@ func (m *mux) flush() {
 	m.h.SetOut(m.spare[:0])
 	m.spare = out
 	k.sending = true
-	k.link.send(out)
+	k.link.Send(out)
 }
 
 // sent: the loop has taken what was sent.
