@@ -20,23 +20,34 @@ type gateCmd struct {
 	Baseline  string        `required:"" help:"Git revision to build, or an executable." placeholder:"REV|BINARY"`
 	Candidate string        `required:"" help:"Git revision to build, or an executable." placeholder:"REV|BINARY"`
 	Scenario  []string      `default:"h1-static,h1-proxy-1k" help:"Load scenarios, comma-separated." placeholder:"NAME,…"`
-	Profile   string        `default:"short" enum:"short,long" help:"short: minutes, wide bounds; long: narrow bounds."`
+	Profile   string        `default:"short" enum:"ci,quick,short,long" help:"ci: CPU and allocations with wide bounds; quick: half a minute a scenario; short: minutes; long: an hour, narrow bounds."`
+	Metrics   []string      `help:"Decide on these only: cpu, rps, p99, p99.9, memory, allocs, start (default: all of the profile)." placeholder:"KEY,…"`
 	Pairs     int           `help:"Pairs before the first decision, in place of the profile's." placeholder:"N"`
+	MaxPairs  int           `help:"Pairs at most, in place of the profile's." placeholder:"N"`
 	Budget    time.Duration `help:"No pair is begun after this, in place of the profile's." placeholder:"D"`
 	Duration  time.Duration `help:"Measured window of each load, in place of the profile's." placeholder:"D"`
+	Waivers   string        `help:"File of waivers (docs/GATE.md)." type:"existingfile" placeholder:"FILE"`
 	Markdown  string        `help:"Write the outcome as Markdown, for a pull request." placeholder:"FILE"`
+	JUnit     string        `name:"junit" help:"Write the outcome as JUnit XML." placeholder:"FILE"`
 	Machine   string        `help:"Description in machines/ to use, in place of the one that matches." placeholder:"NAME"`
 	Machines  string        `help:"Directory of machine descriptions (default: machines/ of the checkout)." placeholder:"DIR"`
 	BinDir    string        `help:"Directory of blitzload; without it it is built from this checkout." placeholder:"DIR"`
-	Force     bool          `help:"Measure on a machine that is not fit."`
+	Force     bool          `help:"Measure on a machine that is not fit, and whatever else runs on it."`
 	Seed      uint64        `help:"Seed of the interleaving (default: the clock)." placeholder:"N"`
+
+	waivers []gate.Waiver
 }
 
-// Run implements the command. An unfit machine is inconclusive, not a failure of the candidate.
+// Run implements the command. An unfit machine makes the gate invalid; it is not a failure of the candidate.
 func (c *gateCmd) Run(ctx context.Context) (err error) {
 	profile, scenarios, err := c.plan()
 	if err != nil {
 		return err
+	}
+	if c.Waivers != "" {
+		if c.waivers, err = gate.ReadWaivers(c.Waivers, time.Now()); err != nil {
+			return err
+		}
 	}
 	root, rootErr := lab.ModuleRoot()
 	if c.Machines == "" {
@@ -63,7 +74,7 @@ func (c *gateCmd) Run(ctx context.Context) (err error) {
 	}
 	prep, err := lab.Prepare(ctx, c.Machines, c.Machine, c.Force, true)
 	if errors.Is(err, lab.ErrUnfit) {
-		return c.finish(gate.Outcome{Verdict: gate.Inconclusive, Notes: []string{err.Error()}})
+		return c.finish(gate.Outcome{Verdict: gate.Invalid, Notes: []string{err.Error()}})
 	}
 	if err != nil {
 		return err
@@ -106,11 +117,22 @@ func (c *gateCmd) plan() (gate.Profile, []lab.Scenario, error) {
 	if c.Pairs > 0 {
 		p.MinPairs, p.MaxPairs = c.Pairs, max(c.Pairs, p.MaxPairs)
 	}
+	if c.MaxPairs > 0 {
+		p.MaxPairs, p.MinPairs = c.MaxPairs, min(p.MinPairs, c.MaxPairs)
+	}
 	if c.Budget > 0 {
 		p.Budget = c.Budget
 	}
 	if c.Duration > 0 {
-		p.Saturation, p.Rate = c.Duration, c.Duration
+		p.Saturation = c.Duration
+		if p.Rate > 0 {
+			p.Rate = c.Duration
+		}
+	}
+	if len(c.Metrics) > 0 {
+		if p, err = p.Only(c.Metrics); err != nil {
+			return p, nil, err
+		}
 	}
 	s, err := lab.Select(c.Scenario)
 	return p, s, err
@@ -143,19 +165,9 @@ func (c *gateCmd) measure(ctx context.Context, cfg lab.Config, p gate.Profile, s
 	if err != nil {
 		return out, err
 	}
-	g, err := gate.NewLaboratory(ctx, l, p, scenarios, cfg.Targets[0], cfg.Targets[1])
-	if err != nil {
-		return out, err
-	}
-	defer func() { err = errors.Join(err, g.Close()) }()
-	var names []string
-	for _, s := range scenarios {
-		names = append(names, s.Name)
-	}
 	began := time.Now()
-	return gate.Run(ctx, gate.Config{
-		Scenarios: names, Metrics: p.Metrics, MinPairs: p.MinPairs, Step: p.Step, MaxPairs: p.MaxPairs, Budget: p.Budget,
-		Measure: g.Measure, Order: lab.Schedule, Seed: c.Seed, Now: time.Now,
+	return gate.Compare(ctx, l, gate.Options{
+		Profile: p, Scenarios: scenarios, Waivers: c.waivers, Seed: c.Seed, Unguarded: c.Force,
 		Progress: func(s string) { say(fmt.Sprintf("%4.0fs  %s", time.Since(began).Seconds(), s)) },
 	})
 }
@@ -165,6 +177,15 @@ func (c *gateCmd) finish(out gate.Outcome) error {
 	fmt.Print(out.Text())
 	if c.Markdown != "" {
 		if err := os.WriteFile(c.Markdown, []byte(out.Markdown()), 0o644); err != nil {
+			return err
+		}
+	}
+	if c.JUnit != "" {
+		b, err := out.JUnit()
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(c.JUnit, b, 0o644); err != nil {
 			return err
 		}
 	}

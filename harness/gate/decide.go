@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -10,17 +11,19 @@ import (
 // Verdict of a metric or of a whole gate.
 type Verdict string
 
-// Verdicts.
+// Verdicts. Waived is a metric's only: a regression that a waiver allows; the gate counts it as passed.
 const (
 	Pass         Verdict = "pass"
 	Regression   Verdict = "REGRESSION"
+	Waived       Verdict = "waived"
 	Inconclusive Verdict = "inconclusive"
+	Invalid      Verdict = "invalid"
 )
 
 // ExitCode of the command: 0, 1 or 3.
 func (v Verdict) ExitCode() int {
 	switch v {
-	case Pass:
+	case Pass, Waived:
 		return 0
 	case Regression:
 		return 1
@@ -28,23 +31,13 @@ func (v Verdict) ExitCode() int {
 	return 3
 }
 
-// Metric is one figure that the gate decides on.
-type Metric struct {
-	Name string
-	// Unit for people.
-	Unit string
-	// LowerIsWorse is true for throughput.
-	LowerIsWorse bool
-	// Threshold is the relative change for the worse that matters at all: 0.03 is 3 %.
-	Threshold float64
-	// MaxNoise is the noise bound above which the machine cannot decide this metric.
-	MaxNoise float64
-}
-
-// The level of every interval, and of the family of one-sided tests.
 const (
+	// level of every interval, two-sided.
 	level = 0.95
-	alpha = 0.025
+	// alpha of the family of one-sided tests, over all scenarios and metrics of a gate together.
+	alpha = 0.05
+	// power for which detectable effects and pairs are given.
+	power = 0.8
 )
 
 // Decision about one metric in one scenario.
@@ -52,36 +45,51 @@ type Decision struct {
 	Scenario string
 	Metric   Metric
 	Verdict  Verdict
-	// Worse is candidate against baseline as a ratio, turned so that above 1 is worse; Noise the same for baseline against baseline.
+	// Worse is candidate against baseline, Noise baseline against baseline, both as excess: 0 is no difference, above is worse; relative, or in units
+	// if the metric is absolute.
 	Worse, Noise stat.Interval
-	// Bound is how far the A/A run lies from no difference at most, Limit the larger of threshold and bound; both relative.
+	// Tail is the same as Worse over the merged histograms, by block bootstrap; nil for metrics that are no quantiles.
+	Tail *stat.Interval
+	// Bound is how far the A/A run lies from no difference at most, Limit the larger of threshold and bound.
 	Bound, Limit float64
 	// P is the one-sided p-value of 'worse', adjusted by Holm over the whole gate.
 	P float64
+	// Detectable is the smallest effect that this many pairs find in this noise four times out of five; Needed how many pairs would find the
+	// threshold.
+	Detectable float64
+	Needed     int
 	// Baseline and Candidate are medians, for people.
 	Baseline, Candidate float64
 	Reason              string
+	// Waiver that applies.
+	Waiver *Waiver
 
-	diffs []float64
+	sd float64
 }
 
-// evaluate computes everything but the adjusted p-value and the verdict. The three series are in the order of their rounds.
-func evaluate(scenario string, m Metric, base, cand, again []float64) (Decision, error) {
+// series is what was measured of one metric in one scenario, in the order of the pairs.
+type series struct {
+	values [arms][]float64
+	tails  [arms][]stat.Counts
+	// block is how many tail intervals belong to one window.
+	block     int
+	resamples int
+	seed      uint64
+}
+
+// evaluate computes everything but the adjusted p-value and the verdict.
+func evaluate(scenario string, m Metric, s series) (Decision, error) {
+	base, cand, again := s.values[Baseline], s.values[Candidate], s.values[Again]
 	d := Decision{Scenario: scenario, Metric: m, Baseline: stat.Median(base), Candidate: stat.Median(cand)}
-	var err error
-	if d.diffs, err = stat.LogRatios(base, cand); err != nil {
-		return d, fmt.Errorf("%s %s: %w", scenario, m.Name, err)
-	}
-	noise, err := stat.LogRatios(base, again)
+	diffs, err := differences(m, base, cand)
 	if err != nil {
-		return d, fmt.Errorf("%s %s, A/A: %w", scenario, m.Name, err)
+		return d, fmt.Errorf("%s, %s: %w", scenario, m.Name, err)
 	}
-	if m.LowerIsWorse {
-		for i := range d.diffs {
-			d.diffs[i], noise[i] = -d.diffs[i], -noise[i]
-		}
+	noise, err := differences(m, base, again)
+	if err != nil {
+		return d, fmt.Errorf("%s, %s, A/A: %w", scenario, m.Name, err)
 	}
-	worse, err := stat.HodgesLehmann(d.diffs, level)
+	worse, err := stat.HodgesLehmann(diffs, level)
 	if err != nil {
 		return d, err
 	}
@@ -89,21 +97,69 @@ func evaluate(scenario string, m Metric, base, cand, again []float64) (Decision,
 	if err != nil {
 		return d, err
 	}
-	d.P = stat.PGreater(d.diffs, 0)
-	d.Bound = math.Exp(max(math.Abs(aa.Lo), math.Abs(aa.Hi))) - 1
+	d.P = stat.PGreater(diffs, 0)
+	d.Worse, d.Noise = m.excess(worse), m.excess(aa)
+	d.Bound = m.excessOf(max(math.Abs(aa.Lo), math.Abs(aa.Hi)))
 	d.Limit = max(m.Threshold, d.Bound)
-	d.Worse, d.Noise = exp(worse), exp(aa)
+	d.sd = max(stat.MAD(diffs), stat.MAD(noise))
+	if m.Quantile > 0 && len(s.tails[Baseline]) > 0 {
+		t, err := stat.QuantileRatio(s.tails[Baseline], s.tails[Candidate], m.Quantile, stat.Bootstrap{Block: s.block, Resamples: s.resamples, Confidence: level, Seed: s.seed})
+		if err != nil {
+			return d, fmt.Errorf("%s, %s: %w", scenario, m.Name, err)
+		}
+		t.Estimate, t.Lo, t.Hi = t.Estimate-1, t.Lo-1, t.Hi-1
+		d.Tail = &t
+	}
 	return d, nil
 }
 
-func exp(i stat.Interval) stat.Interval {
-	i.Estimate, i.Lo, i.Hi = math.Exp(i.Estimate), math.Exp(i.Lo), math.Exp(i.Hi)
+// differences of the pairs, turned so that positive is worse: ln-ratios, or plain differences of an absolute metric.
+func differences(m Metric, a, b []float64) ([]float64, error) {
+	if !m.Absolute {
+		d, err := stat.LogRatios(a, b)
+		if m.LowerIsWorse {
+			for i := range d {
+				d[i] = -d[i]
+			}
+		}
+		return d, err
+	}
+	if len(a) != len(b) {
+		return nil, errors.New("the arms have different numbers of samples")
+	}
+	d := make([]float64, len(a))
+	for i := range a {
+		d[i] = b[i] - a[i]
+		if m.LowerIsWorse {
+			d[i] = -d[i]
+		}
+	}
+	return d, nil
+}
+
+func (m Metric) excessOf(x float64) float64 {
+	if m.Absolute {
+		return x
+	}
+	return math.Expm1(x)
+}
+
+func (m Metric) excess(i stat.Interval) stat.Interval {
+	i.Estimate, i.Lo, i.Hi = m.excessOf(i.Estimate), m.excessOf(i.Lo), m.excessOf(i.Hi)
 	return i
+}
+
+// amount of an excess in words.
+func (m Metric) amount(x float64) string {
+	if m.Absolute {
+		return fmt.Sprintf("%.2f %s", x, m.Unit)
+	}
+	return fmt.Sprintf("%.1f %%", 100*x)
 }
 
 // decide gives every decision its adjusted p-value, verdict and reason, and returns the verdict of all: one regression is a regression,
 // else one inconclusive metric is inconclusive.
-func decide(ds []Decision) Verdict {
+func decide(ds []Decision, waivers []Waiver) Verdict {
 	p := make([]float64, len(ds))
 	for i, d := range ds {
 		p[i] = d.P
@@ -112,7 +168,15 @@ func decide(ds []Decision) Verdict {
 	for i, adjusted := range stat.Holm(p) {
 		d := &ds[i]
 		d.P = adjusted
+		each := alpha / float64(len(ds))
+		d.Detectable = d.Metric.excessOf(stat.DetectableEffect(d.sd, d.Worse.N, each, power))
+		threshold := d.Metric.Threshold
+		if !d.Metric.Absolute {
+			threshold = math.Log1p(threshold)
+		}
+		d.Needed = stat.PairsNeeded(d.sd, threshold, each, power)
 		d.judge()
+		d.waive(waivers)
 		if d.Verdict == Regression || (d.Verdict == Inconclusive && all == Pass) {
 			all = d.Verdict
 		}
@@ -121,26 +185,43 @@ func decide(ds []Decision) Verdict {
 }
 
 func (d *Decision) judge() {
-	effect, upper := d.Worse.Estimate-1, d.Worse.Hi-1
-	significant := d.Worse.Excludes(1) && d.Worse.Lo > 1 && d.P <= alpha
+	m, effect, upper := d.Metric, d.Worse.Estimate, d.Worse.Hi
+	significant := d.Worse.Excludes(0) && d.Worse.Lo > 0 && d.P <= alpha
+	// A quantile must be worse over all that was recorded as well, not only in the typical window.
+	merged := d.Tail == nil || (d.Tail.Excludes(0) && d.Tail.Lo > 0)
 	switch {
-	case significant && effect > d.Limit:
-		d.Verdict = Regression
-		d.Reason = fmt.Sprintf("%.1f %% worse, more than the limit of %.1f %%", 100*effect, 100*d.Limit)
+	case significant && merged && effect > d.Limit:
+		d.Verdict, d.Reason = Regression, fmt.Sprintf("%s worse, more than the limit of %s", m.amount(effect), m.amount(d.Limit))
 	case d.Worse.Short:
+		d.Verdict, d.Reason = Inconclusive, fmt.Sprintf("%d pairs are too few for an interval of %.0f %%", d.Worse.N, 100*level)
+	case d.Bound > m.MaxNoise:
 		d.Verdict = Inconclusive
-		d.Reason = fmt.Sprintf("%d pairs are too few for an interval of %.0f %%", d.Worse.N, 100*level)
-	case d.Bound > d.Metric.MaxNoise:
-		d.Verdict = Inconclusive
-		d.Reason = fmt.Sprintf("the same executable differs from itself by up to %.1f %%, more than the %.1f %% that can be tolerated", 100*d.Bound, 100*d.Metric.MaxNoise)
+		d.Reason = fmt.Sprintf("the same executable differs from itself by up to %s, more than the %s that can be tolerated", m.amount(d.Bound), m.amount(m.MaxNoise))
 	case upper <= d.Limit && significant:
-		d.Verdict = Pass
-		d.Reason = fmt.Sprintf("%.1f %% worse: significant, but below the limit of %.1f %%", 100*effect, 100*d.Limit)
+		d.Verdict, d.Reason = Pass, fmt.Sprintf("%s worse: significant, but below the limit of %s", m.amount(effect), m.amount(d.Limit))
 	case upper <= d.Limit:
-		d.Verdict = Pass
-		d.Reason = fmt.Sprintf("at most %.1f %% worse, below the limit of %.1f %%", 100*max(upper, 0), 100*d.Limit)
+		d.Verdict, d.Reason = Pass, fmt.Sprintf("at most %s worse, below the limit of %s", m.amount(max(upper, 0)), m.amount(d.Limit))
 	default:
-		d.Verdict = Inconclusive
-		d.Reason = fmt.Sprintf("could be %.1f %% worse, which is above the limit of %.1f %%", 100*upper, 100*d.Limit)
+		d.Verdict, d.Reason = Inconclusive, fmt.Sprintf("could be %s worse, which is above the limit of %s", m.amount(upper), m.amount(d.Limit))
+	}
+}
+
+// waive turns a regression that somebody decided to allow into a waived one. One that is larger than what was allowed stays what it is.
+func (d *Decision) waive(ws []Waiver) {
+	if d.Verdict != Regression {
+		return
+	}
+	for i := range ws {
+		w := &ws[i]
+		if !w.covers(d.Scenario, d.Metric.Key) {
+			continue
+		}
+		if d.Worse.Estimate > w.limit {
+			d.Reason += fmt.Sprintf(", and more than the %s that is waived", d.Metric.amount(w.limit))
+			continue
+		}
+		d.Verdict, d.Waiver = Waived, w
+		d.Reason += fmt.Sprintf("; waived until %s: %s", w.Expires, w.Reason)
+		return
 	}
 }

@@ -5,56 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/blitz-gateway/blitz/harness/lab"
+	"github.com/blitz-gateway/blitz/harness/stat"
+	"github.com/blitz-gateway/blitz/internal/hdr"
 )
-
-// Names of the metrics that the laboratory measures.
-const (
-	CPU = "CPU per request"
-	RPS = "requests/s"
-	P99 = "p99 at fixed rate"
-)
-
-// Profile of a gate.
-type Profile struct {
-	Name                     string
-	MinPairs, Step, MaxPairs int
-	Budget                   time.Duration
-	Warmup, Saturation, Rate time.Duration
-	Metrics                  []Metric
-}
-
-var profiles = map[string]Profile{
-	// Bounds wide enough for a noisy two-core machine.
-	"short": {
-		Name: "short", MinPairs: 8, Step: 4, MaxPairs: 16, Budget: 6 * time.Minute,
-		Warmup: 200 * time.Millisecond, Saturation: time.Second, Rate: time.Second, Metrics: metrics(0.05, 0.08, 0.30, 0.60),
-	},
-	"long": {
-		Name: "long", MinPairs: 12, Step: 6, MaxPairs: 36, Budget: time.Hour,
-		Warmup: time.Second, Saturation: 3 * time.Second, Rate: 5 * time.Second, Metrics: metrics(0.02, 0.04, 0.10, 0.25),
-	},
-}
-
-func metrics(threshold, noise, tailThreshold, tailNoise float64) []Metric {
-	return []Metric{
-		{Name: CPU, Unit: "µs", Threshold: threshold, MaxNoise: noise},
-		{Name: RPS, Unit: "1/s", LowerIsWorse: true, Threshold: threshold, MaxNoise: noise},
-		{Name: P99, Unit: "µs", Threshold: tailThreshold, MaxNoise: tailNoise},
-	}
-}
-
-// ProfileByName returns short or long.
-func ProfileByName(name string) (Profile, error) {
-	p, ok := profiles[name]
-	if !ok {
-		return Profile{}, fmt.Errorf("no profile %q; there are short and long", name)
-	}
-	return p, nil
-}
 
 // Laboratory measures arms with a lab.Lab, one session per scenario.
 type Laboratory struct {
@@ -63,10 +21,12 @@ type Laboratory struct {
 	targets  [arms]lab.Located
 	sessions map[string]*lab.Session
 	rates    map[string]float64
+	// Notes say what cannot be measured.
+	Notes []string
 }
 
 // NewLaboratory opens a session for each scenario and finds the fixed rate: half of what the slower executable manages at saturation, the
-// same for all arms.
+// same for all arms. A metric that an executable cannot tell, because it is older than the counter, is left out with a note.
 func NewLaboratory(ctx context.Context, l *lab.Lab, p Profile, scenarios []lab.Scenario, baseline, candidate lab.Located) (*Laboratory, error) {
 	g := &Laboratory{lab: l, profile: p, targets: [arms]lab.Located{baseline, candidate, baseline}, sessions: map[string]*lab.Session{}, rates: map[string]float64{}}
 	for _, s := range scenarios {
@@ -77,16 +37,26 @@ func NewLaboratory(ctx context.Context, l *lab.Lab, p Profile, scenarios []lab.S
 		g.sessions[s.Name] = ss
 		slowest := math.Inf(1)
 		for _, t := range []lab.Located{baseline, candidate} {
-			sm, err := ss.Measure(ctx, t, 0, p.Saturation)
+			o, err := ss.Observe(ctx, t, 0, p.Saturation, 0)
 			if err != nil {
 				return nil, errors.Join(fmt.Errorf("%s, %s: %w", s.Name, t.Name(), err), g.Close())
 			}
-			slowest = min(slowest, sm.Load.RPS)
+			slowest = min(slowest, o.Full.Load.RPS)
+			if math.IsNaN(o.Allocations) && g.profile.has(Allocs) {
+				g.profile.Metrics = slices.DeleteFunc(slices.Clone(g.profile.Metrics), func(m Metric) bool { return m.Key == Allocs })
+				g.Notes = append(g.Notes, fmt.Sprintf("Allocations are not compared: the %s does not count them.", t.Name()))
+			}
 		}
 		g.rates[s.Name] = lab.RoundRate(slowest / 2)
 	}
+	if len(g.profile.Metrics) == 0 {
+		return nil, errors.Join(errors.New("nothing is left to compare: "+strings.Join(g.Notes, " ")), g.Close())
+	}
 	return g, nil
 }
+
+// Metrics that can be measured.
+func (g *Laboratory) Metrics() []Metric { return g.profile.Metrics }
 
 // Close ends the sessions.
 func (g *Laboratory) Close() error {
@@ -97,22 +67,49 @@ func (g *Laboratory) Close() error {
 	return errors.Join(errs...)
 }
 
-// Measure takes one sample at saturation and one at the fixed rate.
-func (g *Laboratory) Measure(ctx context.Context, scenario string, arm Arm) (map[string]float64, error) {
-	ss, t := g.sessions[scenario], g.targets[arm]
-	full, err := ss.Measure(ctx, t, 0, g.profile.Saturation)
+// Measure takes one sample at saturation, one at the fixed rate, and cold starts, as far as the metrics ask for them.
+func (g *Laboratory) Measure(ctx context.Context, scenario string, arm Arm) (s Sample, err error) {
+	p, t := g.profile, g.targets[arm]
+	o, err := g.sessions[scenario].Observe(ctx, t, g.rates[scenario], p.Saturation, p.Rate)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
-	if !full.Valid() {
-		return nil, fmt.Errorf("%w: %s", ErrInvalid, strings.Join(full.Invalid, "; "))
+	if !o.Full.Valid() {
+		return s, fmt.Errorf("%w: %s", ErrInvalid, strings.Join(o.Full.Invalid, "; "))
 	}
-	fixed, err := ss.Measure(ctx, t, g.rates[scenario], g.profile.Rate)
-	if err != nil {
-		return nil, err
+	last := o.Full.Load
+	s.Values = map[string]float64{CPU: last.ServerCPUMicros, RPS: last.RPS}
+	if !math.IsNaN(o.Allocations) {
+		s.Values[Allocs] = o.Allocations
 	}
-	if !fixed.Valid() {
-		return nil, fmt.Errorf("%w: %s", ErrInvalid, strings.Join(fixed.Invalid, "; "))
+	if o.Fixed != nil {
+		if !o.Fixed.Valid() {
+			return s, fmt.Errorf("%w: %s", ErrInvalid, strings.Join(o.Fixed.Invalid, "; "))
+		}
+		last = o.Fixed.Load
+		s.Values[P99], s.Values[P999] = float64(last.Response.P99)/1e3, float64(last.Response.P999)/1e3
+		for _, h := range o.Tail {
+			s.Tail = append(s.Tail, counts(h))
+		}
 	}
-	return map[string]float64{CPU: full.Load.ServerCPUMicros, RPS: full.Load.RPS, P99: float64(fixed.Load.Response.P99) / 1e3}, nil
+	s.Values[Memory] = float64(last.PSS) / (1 << 20)
+	if p.Starts > 0 {
+		var ms []float64
+		for range p.Starts {
+			d, err := g.lab.Cold(ctx, t)
+			if err != nil {
+				return s, err
+			}
+			ms = append(ms, float64(d)/float64(time.Millisecond))
+		}
+		s.Values[Start] = stat.Median(ms)
+	}
+	return s, nil
+}
+
+// counts turns a histogram into what the bootstrap works on, in nanoseconds.
+func counts(h *hdr.Histogram) stat.Counts {
+	var out stat.Counts
+	h.Each(func(value, count int64) { out = append(out, stat.Bin{Value: float64(value), Count: count}) })
+	return out
 }

@@ -69,7 +69,7 @@ func TestBootstrapFalseAlarms(t *testing.T) {
 		n, block int
 		stick    float64
 	}{{9, 1, 0}, {16, 1, 0}, {32, 4, 0.3}} {
-		const runs = 300
+		const runs = 200
 		wrong, _ := excluded(t, r, runs, c.n, c.block, c.stick, 1)
 		t.Logf("%+v: %.3f", c, wrong)
 		// 5 % and two standard errors of the simulation itself.

@@ -3,6 +3,7 @@ package stat
 import (
 	"math"
 	"slices"
+	"sort"
 
 	"golang.org/x/perf/benchmath"
 	"gonum.org/v1/gonum/stat/distuv"
@@ -109,9 +110,7 @@ func DetectableEffect(sd float64, n int, alpha, power float64) float64 {
 // PairsNeeded is the inverse of DetectableEffect. It is never fewer than the six pairs that a 95 % interval needs, nor than the pairs from which on
 // the exact test can fall to alpha at all (2^-n), nor more than MaxPairs.
 func PairsNeeded(sd, effect, alpha, power float64) int {
-	n := max(6, int(math.Ceil(-math.Log2(alpha)-1e-9)))
-	for n < MaxPairs && DetectableEffect(sd, n, alpha, power) > effect {
-		n++
-	}
-	return n
+	least := max(6, int(math.Ceil(-math.Log2(alpha)-1e-9)))
+	// The detectable effect falls with every pair.
+	return least + sort.Search(MaxPairs-least, func(k int) bool { return DetectableEffect(sd, least+k, alpha, power) <= effect })
 }

@@ -129,6 +129,23 @@ func TestIntervalLogIsReadBackByBothReaders(t *testing.T) {
 	require.Error(t, err)
 }
 
+func TestEachVisitsEveryBucketOnce(t *testing.T) {
+	h := New()
+	for v := int64(1); v <= 1_000_000; v += 997 {
+		h.RecordN(v, 2)
+	}
+	var n, last int64
+	h.Each(func(ns, count int64) {
+		if ns <= last {
+			t.Errorf("%d comes after %d", ns, last)
+		}
+		n, last = n+count, ns
+	})
+	if n != h.Count() || last != h.At(100) {
+		t.Errorf("%d of %d values, the last %d and not %d", n, h.Count(), last, h.At(100))
+	}
+}
+
 func TestPercentileTable(t *testing.T) {
 	h := New()
 	for i := int64(1); i <= 1000; i++ {

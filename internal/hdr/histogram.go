@@ -87,6 +87,15 @@ func (h *Histogram) CountAbove(ns int64) int64 {
 	return n
 }
 
+// Each calls f for every bucket that holds something, in ascending order, with the value that At would return for it.
+func (h *Histogram) Each(f func(ns, count int64)) {
+	for _, b := range h.h.Distribution() {
+		if b.Count > 0 {
+			f(b.To, b.Count)
+		}
+	}
+}
+
 // Equal tells whether both histograms hold the same counts.
 func (h *Histogram) Equal(o *Histogram) bool { return h.h.Equals(o.h) }
 
