@@ -41,5 +41,5 @@ func (c *Cluster) SameEndpoints(list []*endpoint.Endpoint) bool {
 
 // SameConnections tells whether a connection made for old serves c as well. Every setting that is built into a connection belongs here.
 func (c *Cluster) SameConnections(old *Cluster) bool {
-	return c.ProxyProtocol == old.ProxyProtocol
+	return c.ProxyProtocol == old.ProxyProtocol && c.Protocol == old.Protocol && c.HTTP2 == old.HTTP2
 }

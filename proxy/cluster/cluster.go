@@ -44,6 +44,10 @@ type Cluster struct {
 	// ProxyProtocol is the header that tells endpoints the client's address; with one, connections are not shared.
 	ProxyProtocol ProxyProtocol
 
+	// Protocol that the endpoints speak, and what holds for HTTP/2.
+	Protocol Version
+	HTTP2    HTTP2
+
 	// Upkeep is what the control plane does for the endpoints.
 	Upkeep Upkeep
 

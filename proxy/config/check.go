@@ -139,6 +139,12 @@ func (d *decoder) checkClusters(clusters []Cluster) {
 		} else {
 			names[c.Name] = i
 		}
+		if c.Protocol == "h2" && c.ProxyProtocol != "off" {
+			d.report("a PROXY protocol header describes one client, and HTTP/2 connections serve many", "expected proxy_protocol: off, or protocol: h1", "clusters", i, "proxy_protocol")
+		}
+		if c.Protocol == "h1" && d.given("clusters", i, "http2") {
+			d.report("http2 without HTTP/2", "expected protocol: h2", "clusters", i, "http2")
+		}
 		seen := map[string]bool{}
 		for j, e := range c.Endpoints {
 			if e.Address == "" {

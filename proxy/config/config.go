@@ -119,8 +119,10 @@ type Cluster struct {
 	// flight; `ring_hash` and `maglev` send requests with the same `hash` to the same endpoint. What is in flight, and how long it takes,
 	// each worker knows of its own requests.
 	Balance string `yaml:"balance" enum:"round_robin,least_request,p2c,random,ewma,ring_hash,maglev"`
-	// Protocol spoken with the endpoints.
-	Protocol string `yaml:"protocol" enum:"h1" later:"h2"`
+	// Protocol spoken with the endpoints: `h1` is HTTP/1.1, `h2` is HTTP/2 with prior knowledge.
+	Protocol string `yaml:"protocol" enum:"h1,h2"`
+	// HTTP/2 with the endpoints, when that is their protocol.
+	HTTP2 ClusterHTTP2 `yaml:"http2"`
 	// How long endpoints may take.
 	Timeouts ClusterTimeouts `yaml:"timeouts"`
 	// Unused connections that one worker keeps to each endpoint; 0 keeps none.

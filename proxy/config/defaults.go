@@ -57,6 +57,7 @@ func SetDefaults(p any) {
 		p.MaxPending = 1024
 		p.Retries = 1
 		p.ProxyProtocol = "off"
+		p.HTTP2 = ClusterHTTP2{Connections: 1, MaxStreams: 100, StreamWindow: 256 << 10, PingTimeout: Duration(10 * time.Second)}
 	case *Endpoint:
 		p.Weight = 1
 	case *Match:

@@ -138,6 +138,7 @@ func clusters(list []config.Cluster, r Resolver) ([]*cluster.Cluster, error) {
 			IdleTimeout: time.Duration(c.Timeouts.Idle), KeepAlive: time.Duration(c.Timeouts.KeepAlive),
 			MaxIdle: c.MaxIdle, MaxConnections: c.MaxConnections, MaxPending: c.MaxPending, Retries: c.Retries,
 			ProxyProtocol: cluster.ProxyProtocol(c.ProxyProtocol),
+			Protocol:      cluster.Version(c.Protocol), HTTP2: http2(&c.HTTP2),
 		}
 		for _, e := range c.Endpoints {
 			ep := endpoint.New(e.Address, loop.Addr{}, uint32(e.Weight))

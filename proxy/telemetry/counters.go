@@ -55,6 +55,12 @@ type Counters struct {
 	// Retries not made because the budget was used up; attempts given up because they took too long; second attempts beside slow ones, those
 	// that answered first, and those that did not.
 	RetryBudgetExhausted, TryTimeouts, Hedges, HedgesWon, HedgesLost uint64
+	// HTTP/2 to endpoints: streams so far and now; RST_STREAM of endpoints, and those of them that refused; GOAWAY; connections ended
+	// because the endpoint broke a rule, or did not answer a PING.
+	UpstreamStreams                                  uint64
+	UpstreamStreamsActive                            int64
+	UpstreamResets, UpstreamRefused, UpstreamGoAways uint64
+	UpstreamH2Errors, UpstreamPingTimeouts           uint64
 	// Bytes on endpoint connections, heads included.
 	UpstreamBytesIn, UpstreamBytesOut uint64
 

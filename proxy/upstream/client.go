@@ -1,4 +1,4 @@
-// Package upstream sends requests to the endpoints of clusters over HTTP/1.1: per-worker pools of keep-alive connections, the
+// Package upstream sends requests to the endpoints of clusters over HTTP/1.1 and HTTP/2: per-worker pools of connections, the
 // upstream half of an exchange, and the decision whether a failed attempt is made again. It imports the loop, the codecs, flow,
 // exchange, cluster, balance and endpoint.
 //
@@ -7,7 +7,11 @@
 //	Request   one exchange on its way: queue, timers                      request.go
 //	          which endpoint, by which part of the request                pick.go, key.go
 //	          how an attempt is judged, whether there is another one      judge.go, retry.go, budget.go, hedge.go
-//	Conn      one connection: parses responses, feeds the downstream      conn.go
+//	Conn      one HTTP/1.1 connection: parses responses, feeds the        conn.go, head.go
+//	          downstream
+//	h2Conn    one HTTP/2 connection, which many requests share            h2conn.go, h2time.go, h2pool.go
+//	          their streams, and tunnels                                  h2stream.go, h2body.go, h2tunnel.go
+//	          heads that are not encoded yet                              kept.go
 package upstream
 
 import (
@@ -15,6 +19,7 @@ import (
 
 	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/internal/wire"
+	"github.com/blitz-gateway/blitz/internal/wire/h2"
 	"github.com/blitz-gateway/blitz/proxy/balance"
 	"github.com/blitz-gateway/blitz/proxy/cluster"
 	"github.com/blitz-gateway/blitz/proxy/endpoint"
@@ -42,6 +47,13 @@ type Env struct {
 	resp     wire.Response // scratch of the parser: valid during one callback
 	freeReq  *Request
 	freeConn *Conn
+
+	// HTTP/2: memory for one head at a time, and the clients' connections that a callback has written to.
+	scratch h2.Scratch
+	h2head  h2.RequestHead
+	fields  []wire.Field
+	downs   []exchange.Downstream
+	freeH2  *h2Conn
 }
 
 // maxKept is how much of a request is retained for a retry. A larger body makes the request unrepeatable.
@@ -52,6 +64,7 @@ type Client struct {
 	env    *Env
 	c      *cluster.Cluster
 	picker *balance.Picker
+	h2     *h2.Config // nil: endpoints speak HTTP/1.1
 	// pools by Endpoint.Index of c. Those of endpoints that are gone wait in retired for their last connection.
 	pools, retired []*pool
 	closed         bool
@@ -89,7 +102,7 @@ func (cl *Client) Start(x *exchange.Exchange, r *wire.Request, path []byte, o Op
 	if q.idle == 0 {
 		q.idle = cl.c.IdleTimeout
 	}
-	q.chunked = r.Body == wire.BodyChunked
+	q.chunked = r.Body == wire.BodyChunked && cl.h2 == nil
 	q.retriesLeft = cl.c.Retries
 	cl.active++
 	cl.budget.request(cl.env.Loop.Now())
@@ -103,6 +116,14 @@ func (cl *Client) Start(x *exchange.Exchange, r *wire.Request, path []byte, o Op
 	}
 	from := x.Down.Client()
 	cl.identify(q, r, path, from)
+	if cl.h2 != nil {
+		if !q.keepHead(r, path, from, o.Buffer > 0) {
+			q.fail(exchange.ErrOverload)
+			return
+		}
+		q.start(r, o)
+		return
+	}
 	if cl.c.ProxyProtocol == cluster.ProxyV1 || cl.c.ProxyProtocol == cluster.ProxyV2 {
 		if !q.q.Append(proxyproto.Append(nil, cl.c.ProxyProtocol[1]-'0', from.Peer, x.Down.LocalAddr())) {
 			q.fail(exchange.ErrOverload)
@@ -115,9 +136,14 @@ func (cl *Client) Start(x *exchange.Exchange, r *wire.Request, path []byte, o Op
 		return
 	}
 	q.q.Commit(appendHead(b, r, path, x, from, o.Buffer > 0))
+	q.start(r, o)
+}
+
+// start makes the first attempt, or begins to collect the body.
+func (q *Request) start(r *wire.Request, o Options) {
 	if o.Buffer > 0 && r.Body != wire.BodyNone {
 		q.hold = o.Buffer + q.q.Len()
-		x.Down.Continue()
+		q.x.Down.Continue()
 		return
 	}
 	q.attempt()

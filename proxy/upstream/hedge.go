@@ -16,7 +16,7 @@ func (q *Request) armHedge() {
 // startTwin makes the second attempt.
 func (q *Request) startTwin() {
 	cl := q.client
-	if q.answered || q.twin != nil || q.conn == nil || q.on == nil || !q.repeatable(true) || cl.c.View().Len() < 2 {
+	if q.answered || q.twin != nil || q.conn == nil && q.s == nil || q.on == nil || !q.repeatable(true) || cl.c.View().Len() < 2 {
 		return
 	}
 	if !cl.budget.retry(cl.env.Loop.Now(), &cl.c.Retry) {
@@ -27,6 +27,7 @@ func (q *Request) startTwin() {
 	t.client, t.x = cl, q.x
 	t.firstByte, t.idle = q.firstByte, q.idle
 	t.finished, t.key, t.tried = true, q.key, q.tried
+	t.kept, t.empty, t.headLen, t.trailers = q.kept, q.empty, q.headLen, q.trailers
 	t.tried.Add(q.on.ep)
 	cl.active++
 	t.q.Keep()

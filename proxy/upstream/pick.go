@@ -33,18 +33,29 @@ func (q *Request) begin(p *pool) {
 		cl.env.Loop.Arm(&q.try, t)
 	}
 	q.armHedge()
-	if p.idle == nil && p.full() {
-		if b := cl.c.Breaker.Pending; p.queued >= cl.c.MaxPending || b > 0 && cl.queued >= b {
-			cl.env.Count.UpstreamOverflows++
-			q.fail(exchange.ErrOverflow)
-			return
-		}
-		cl.reclaim(p)
-		p.enqueue(q)
-		q.arm(waitConnect, cl.c.ConnectTimeout)
+	switch {
+	case q.kept != (p.mux != nil):
+		q.fail(exchange.ErrProtocolChanged)
+	case q.kept:
+		q.connectH2(p, q.freeRetryUsed)
+	case p.idle == nil && p.full():
+		q.await(p)
+	default:
+		q.connect(p, q.freeRetryUsed)
+	}
+}
+
+// await lets q wait for a connection of p.
+func (q *Request) await(p *pool) {
+	cl := q.client
+	if b := cl.c.Breaker.Pending; p.queued >= cl.c.MaxPending || b > 0 && cl.queued >= b {
+		cl.env.Count.UpstreamOverflows++
+		q.fail(exchange.ErrOverflow)
 		return
 	}
-	q.connect(p, q.freeRetryUsed)
+	cl.reclaim(p)
+	p.enqueue(q)
+	q.arm(waitConnect, cl.c.ConnectTimeout)
 }
 
 // connect takes an idle connection of p or opens one. fresh insists on a new one: the retry after a stale connection must not meet
@@ -82,6 +93,9 @@ func (cl *Client) reclaim(p *pool) {
 	for _, o := range cl.pools {
 		if o != p && o.idle != nil {
 			o.pop().shut()
+			return
+		}
+		if o != p && o.reclaimH2() {
 			return
 		}
 	}

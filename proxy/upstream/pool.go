@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"github.com/blitz-gateway/blitz/internal/wire/h2"
 	"github.com/blitz-gateway/blitz/proxy/balance"
 	"github.com/blitz-gateway/blitz/proxy/cluster"
 	"github.com/blitz-gateway/blitz/proxy/endpoint"
@@ -21,6 +22,10 @@ type pool struct {
 	first  *Request
 	last   *Request
 	queued int
+
+	mux       *h2.Config // nil: HTTP/1.1
+	h2        *h2Conn    // HTTP/2 connections that take requests
+	authority []byte     // for requests that name none
 }
 
 // seen counts how attempts ended.
@@ -43,6 +48,7 @@ func (p *pool) closeIdle() {
 	for p.idle != nil {
 		p.pop().shut()
 	}
+	p.closeIdleH2()
 }
 
 // opened and gone keep count of connections.
@@ -123,6 +129,10 @@ func (p *pool) dequeue(q *Request) {
 func (p *pool) serve() {
 	q := p.first
 	if q == nil {
+		return
+	}
+	if p.mux != nil {
+		p.serveH2()
 		return
 	}
 	if p.idle == nil && p.full() {

@@ -6,6 +6,7 @@ import (
 	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/internal/wire"
 	"github.com/blitz-gateway/blitz/internal/wire/h1"
+	"github.com/blitz-gateway/blitz/internal/wire/h2"
 	"github.com/blitz-gateway/blitz/proxy/balance"
 	"github.com/blitz-gateway/blitz/proxy/endpoint"
 	"github.com/blitz-gateway/blitz/proxy/exchange"
@@ -55,6 +56,18 @@ type Request struct {
 	retrying bool               // counts among the client's retries
 	twin     *Request           // the other attempt of the same exchange
 	hedged   bool               // there was a second attempt already
+
+	// HTTP/2: see kept.go and h2stream.go.
+	hc              *h2Conn    // the connection that it is on
+	s               *h2.Stream // nil until the stream is open
+	kept, empty     bool       // q begins with a kept head; there is no body
+	tunnel, held    bool       // it may become a tunnel; Body of the downstream side returned false
+	websocket       bool       // the client asks for one
+	reused          bool       // the connection had carried others before
+	headLen         int        // size of the kept head
+	trailers        int        // size of the trailers behind the body
+	interim, unread int        // interim responses so far; bytes not yet given back to the window
+	wsAccept        [acceptBytes]byte
 
 	waiting    *pool // queue this request waits in
 	waitingFor *Conn // closing connection that still reads q's memory, before the next attempt
@@ -170,11 +183,9 @@ func (q *Request) grown(ok bool) bool {
 // Finish implements exchange.Upstream.
 func (q *Request) Finish(trailers []wire.Field) {
 	q.finished = true
-	if q.chunked && !q.x.Tunnel {
-		if !q.lastChunk(trailers) {
-			q.fail(exchange.ErrOverload)
-			return
-		}
+	if q.kept && !q.keepTrailers(trailers) || q.chunked && !q.x.Tunnel && !q.lastChunk(trailers) {
+		q.fail(exchange.ErrOverload)
+		return
 	}
 	if q.hold > 0 {
 		q.hold = 0
@@ -211,6 +222,12 @@ func (q *Request) lastChunk(trailers []wire.Field) bool {
 
 // Flush implements exchange.Upstream: it sends what has come together in this turn.
 func (q *Request) Flush() {
+	if q.hc != nil {
+		if q.s != nil {
+			q.hc.more(q)
+		}
+		return
+	}
 	c := q.conn
 	if c == nil || !c.connected || c.sending || c.sendErr != nil || q.dead {
 		return
@@ -229,6 +246,9 @@ func (q *Request) Flush() {
 // sent is called when the whole request has left.
 func (q *Request) sent() {
 	if q.x.Tunnel {
+		if q.hc != nil {
+			return // END_STREAM has said it
+		}
 		q.conn.l.Shutdown(q.conn.id)
 		return
 	}
@@ -240,6 +260,10 @@ func (q *Request) sent() {
 
 // Resume implements exchange.Upstream.
 func (q *Request) Resume() {
+	if q.hc != nil {
+		q.hc.resume(q)
+		return
+	}
 	if q.conn != nil {
 		q.conn.resume()
 	}
@@ -267,6 +291,9 @@ func (q *Request) drop() {
 		c.again, c.zombie = nil, q
 		q.waitingFor, q.dead = nil, true
 		return
+	}
+	if q.hc != nil {
+		q.hc.abandon(q)
 	}
 	c := q.conn
 	if c == nil {
@@ -307,14 +334,14 @@ func (q *Request) fail(f *exchange.Failure) {
 func (q *Request) OnTimer(t *loop.Timer) {
 	switch t.Kind {
 	case waitConnect:
-		if q.waiting != nil {
+		if q.waiting != nil || q.hc != nil {
 			q.fail(exchange.ErrOverflow)
 			return
 		}
 		q.client.env.Count.UpstreamConnectTimeouts++
 		q.conn.failed(exchange.ErrConnectTimeout)
 	case waitHead:
-		if c := q.conn; c.sendErr != nil {
+		if c := q.conn; c != nil && c.sendErr != nil {
 			c.failed(c.sendErr)
 			return
 		}

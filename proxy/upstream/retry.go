@@ -124,12 +124,16 @@ func retryAfter(resp *wire.Response) time.Duration {
 // tryOver ends an attempt that took too long, if there is another one to make. Otherwise it goes on until its other time limits.
 func (q *Request) tryOver() {
 	c := q.conn
-	if c == nil || q.answered {
+	if c == nil && q.s == nil || q.answered {
 		return // it waits for a connection, which has a time limit of its own
 	}
 	q.judge(exchange.ErrTryTimeout)
 	if q.mayRetry(exchange.ErrTryTimeout, false) {
 		q.client.env.Count.TryTimeouts++
+		if q.s != nil {
+			q.hc.repeat(q)
+			return
+		}
 		c.repeat(false)
 	}
 }

@@ -34,12 +34,18 @@ func (cl *Client) Update(c *cluster.Cluster) {
 	}
 	was := cl.pools
 	cl.c = c
+	if !keep {
+		cl.h2 = nil
+		if c.Protocol == cluster.VersionH2 {
+			cl.h2 = h2Config(c, cl.env.Limits)
+		}
+	}
 	cl.pools = make([]*pool, len(c.Endpoints))
 	loads := make([]*balance.Load, len(c.Endpoints))
 	for i, e := range c.Endpoints {
 		p := byState[e.State]
 		if p == nil || !keep {
-			p = &pool{client: cl}
+			p = &pool{client: cl, mux: cl.h2, authority: []byte(e.Name)}
 		}
 		if p.retired {
 			p.retired = false

@@ -12,12 +12,29 @@ import (
 // comments of the structs: "Listener" → comment of the type, "Listener.Address" → comment of the field.
 type comments map[string]string
 
+// readComments reads config.go and config_*.go, where the structs of the configuration stand.
 func readComments(dir string) (comments, error) {
-	c := comments{}
-	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, "config.go"), nil, parser.ParseComments)
+	files, err := filepath.Glob(filepath.Join(dir, "config*.go"))
 	if err != nil {
 		return nil, err
 	}
+	c := comments{}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.read(f); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func (c comments) read(f *ast.File) error {
 	for _, decl := range f.Decls {
 		g, ok := decl.(*ast.GenDecl)
 		if !ok {
@@ -35,13 +52,13 @@ func readComments(dir string) (comments, error) {
 			c[t.Name.Name] = oneLine(g.Doc.Text())
 			for _, field := range s.Fields.List {
 				if field.Doc == nil {
-					return nil, fmt.Errorf("%s.%s has no comment", t.Name.Name, field.Names[0].Name)
+					return fmt.Errorf("%s.%s has no comment", t.Name.Name, field.Names[0].Name)
 				}
 				c[t.Name.Name+"."+field.Names[0].Name] = oneLine(field.Doc.Text())
 			}
 		}
 	}
-	return c, nil
+	return nil
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -12,7 +12,7 @@ import (
 
 const preface = `# Configuration reference
 
-<!-- Generated from the comments in proxy/config/config.go by ` + "`go generate ./proxy/config`" + `. Do not edit. -->
+<!-- Generated from the comments in proxy/config/config*.go by ` + "`go generate ./proxy/config`" + `. Do not edit. -->
 
 ` + "`blitz serve --config FILE`" + ` reads one YAML file. It is read strictly: an unknown key, a value of the wrong kind and a reference to something that is
 not there are errors, and all of them are shown at once, each as ` + "`file:line:column: what is wrong; what was expected`" + `. ` + "`blitz validate FILE`" + ` checks a
