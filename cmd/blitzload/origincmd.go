@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"github.com/blitz-gateway/blitz/internal/loop"
+	"github.com/blitz-gateway/blitz/internal/wire/tlsrec/tlsconf"
 	"github.com/blitz-gateway/blitz/loadgen/cpuset"
 	"github.com/blitz-gateway/blitz/loadgen/origin"
 )
@@ -22,6 +25,9 @@ type originCmd struct {
 	Address  string        `required:"" placeholder:"HOST:PORT" help:"Where to listen; port 0 takes a free one. The address is printed once it answers."`
 	BodySize int64         `default:"100" placeholder:"N" help:"Size of the default answer's body."`
 	Delay    time.Duration `default:"0s" help:"Delay before each default answer."`
+	TLS      bool          `name:"tls" help:"Speak TLS, with a certificate made for this run and signed by itself, or with --cert and --key."`
+	Cert     string        `type:"existingfile" placeholder:"FILE" help:"Certificate for --tls, PEM."`
+	Key      string        `type:"existingfile" placeholder:"FILE" help:"Its key, PEM."`
 	Threads  int           `short:"t" default:"1" help:"Number of threads, one loop each."`
 	Engine   string        `enum:"auto,uring,epoll" default:"auto" help:"I/O engine: auto, uring or epoll."`
 	CPUs     string        `name:"cpus" placeholder:"LIST" help:"Pin thread i to the i-th of these CPUs."`
@@ -32,6 +38,8 @@ func (*originCmd) Help() string {
 	return strings.Join([]string{
 		"The path decides the answer: /bytes/N, /chunked/N (N bytes, in chunks), /delay/50ms, /status/503, /echo (the request's body),",
 		"/headers (its head), /close, /stall (half an answer), /never (none); any other path gets the default answer.",
+		"HTTP/2 is spoken to clients that begin with its preface, or agree to it by ALPN. A unary gRPC call gets one message of --body-size bytes,",
+		"or, if its method is called Echo, its own message back.",
 	}, "\n")
 }
 
@@ -47,7 +55,11 @@ func (c *originCmd) Run() error {
 	if err != nil {
 		return usageError{err}
 	}
-	s, err := origin.New(origin.Options{Address: addr, BodySize: c.BodySize, Delay: c.Delay, Threads: c.Threads, Engine: c.Engine, CPUs: cpus})
+	cfg, err := c.config(addr)
+	if err != nil {
+		return usageError{err}
+	}
+	s, err := origin.New(origin.Options{TLS: cfg, Address: addr, BodySize: c.BodySize, Delay: c.Delay, Threads: c.Threads, Engine: c.Engine, CPUs: cpus})
 	if err != nil {
 		return err
 	}
@@ -58,6 +70,31 @@ func (c *originCmd) Run() error {
 	fmt.Fprintf(os.Stderr, "blitzload: origin on %s: %s\n", info.Engine, info.Reason)
 	fmt.Println(s.Addr()) // the kernel accepts from here on
 	return s.Run()
+}
+
+// config returns the configuration of TLS, nil without.
+func (c *originCmd) config(addr netip.AddrPort) (*tls.Config, error) {
+	files := c.Cert != "" || c.Key != ""
+	switch {
+	case !c.TLS && files:
+		return nil, errors.New("--cert and --key need --tls")
+	case !c.TLS:
+		return nil, nil
+	case files && (c.Cert == "" || c.Key == ""):
+		return nil, errors.New("--cert and --key go together")
+	}
+	s := tlsconf.Server{Policy: tlsconf.Policy{ALPN: []string{"h2", "http/1.1"}}, Tickets: tlsconf.NewTickets()}
+	if files {
+		s.Certificates = []tlsconf.Certificate{{CertFile: c.Cert, KeyFile: c.Key}}
+	} else {
+		pair, err := tlsconf.SelfSigned("localhost", "127.0.0.1", "::1", addr.Addr().WithZone("").String())
+		if err != nil {
+			return nil, err
+		}
+		s.Pairs = []*tls.Certificate{pair}
+	}
+	cfg, _, err := s.Build()
+	return cfg, err
 }
 
 // resolve reads HOST:PORT; an empty host is every address of the machine.

@@ -7,6 +7,9 @@ import (
 	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/internal/wire"
 	"github.com/blitz-gateway/blitz/internal/wire/h1"
+	"github.com/blitz-gateway/blitz/internal/wire/h2"
+	"github.com/blitz-gateway/blitz/internal/wire/tlsrec"
+	"github.com/blitz-gateway/blitz/loadgen/secure"
 )
 
 const (
@@ -23,11 +26,13 @@ const (
 // conn is one connection. Functions stand in the order in which a request meets them.
 type conn struct {
 	w        *worker
-	id       loop.ID
+	link     secure.Link
+	mux      *mux // HTTP/2, see mux.go
 	nextFree *conn
 	timer    loop.Timer
 
 	in      []byte // received and not yet processed
+	known   bool   // which version of HTTP it is
 	stopped bool   // receiving is off, because in is full
 	eof     bool   // the client has sent its last byte
 
@@ -53,8 +58,14 @@ func (k *conn) blocked() bool { return k.sending || k.waiting || k.due || k.more
 
 // OnRecv implements loop.Handler.
 func (k *conn) OnRecv(p []byte) {
-	if k.shut {
+	switch {
+	case k.shut:
 		return // what comes after the end is read and dropped
+	case k.mux != nil:
+		k.mux.received(p)
+		return
+	case !k.known && !k.sniff(p):
+		return
 	}
 	if len(k.in) > 0 || k.blocked() {
 		k.in = append(k.in, p...)
@@ -66,8 +77,36 @@ func (k *conn) OnRecv(p []byte) {
 	}
 	if len(k.in) >= maxStash && !k.stopped && k.blocked() {
 		k.stopped = true
-		k.w.loop.StopRecv(k.id)
+		k.link.StopRecv()
 	}
+}
+
+// sniff tells HTTP/2, whose clients begin with a preface, from HTTP/1.1. False: p was taken care of.
+func (k *conn) sniff(p []byte) bool {
+	all := p
+	if len(k.in) > 0 {
+		k.in = append(k.in, p...)
+		all = k.in
+	}
+	n := min(len(all), len(h2.Preface))
+	switch {
+	case string(all[:n]) != h2.Preface[:n]:
+		k.known = true
+		if len(k.in) == 0 {
+			return true
+		}
+		k.drain()
+	case n < len(h2.Preface):
+		if len(k.in) == 0 {
+			k.in = append(k.in, p...)
+		}
+	default:
+		k.known = true
+		k.mux = newMux(k)
+		k.mux.received(all)
+		k.in = k.in[:0]
+	}
+	return false
 }
 
 // drain goes on with what was stashed.
@@ -79,7 +118,7 @@ func (k *conn) drain() {
 	}
 	if k.stopped && !k.blocked() {
 		k.stopped = false
-		k.w.loop.StartRecv(k.id)
+		k.link.StartRecv()
 	}
 }
 
@@ -155,9 +194,13 @@ func (k *conn) readBody(b []byte) (used int, err *wire.Error) {
 // OnRecvEnd implements loop.Handler.
 func (k *conn) OnRecvEnd(err error) {
 	k.eof = true
+	if k.mux != nil {
+		k.mux.ended()
+		return
+	}
 	endless := k.waiting && (k.plan.action == never || k.plan.action == stall)
 	if err != io.EOF || k.shut || endless || !k.blocked() {
-		k.w.loop.Close(k.id)
+		k.link.Close()
 	}
 	// Otherwise the answer in hand goes out first: a client may close its half once it has asked.
 }
@@ -165,13 +208,23 @@ func (k *conn) OnRecvEnd(err error) {
 // OnRecvStopped implements loop.Handler.
 func (k *conn) OnRecvStopped() {}
 
-// OnConnect implements loop.Handler; nothing is dialled.
-func (k *conn) OnConnect(error) {}
+// OnConnect implements loop.Handler: the TLS handshake is over.
+func (k *conn) OnConnect(err error) {
+	if err != nil {
+		k.link.Close()
+	}
+}
+
+// Shaken implements secure.Owner.
+func (k *conn) Shaken(*tlsrec.State) error { return nil }
+
+// Waiting implements secure.Owner.
+func (k *conn) Waiting() {}
 
 // OnTimer implements loop.TimerHandler: a delay is over, or the client did not close.
 func (k *conn) OnTimer(*loop.Timer) {
 	if k.shut {
-		k.w.loop.Close(k.id)
+		k.link.Close()
 		return
 	}
 	k.waiting = false
@@ -183,7 +236,10 @@ func (k *conn) OnTimer(*loop.Timer) {
 func (k *conn) OnClose() {
 	w := k.w
 	w.loop.Disarm(&k.timer)
-	*k = conn{w: w, timer: k.timer, in: trim(k.in), out: trim(k.out), kept: trim(k.kept), nextFree: w.free}
+	if k.mux != nil {
+		k.mux.close()
+	}
+	*k = conn{w: w, link: k.link, timer: k.timer, in: trim(k.in), out: trim(k.out), kept: trim(k.kept), nextFree: w.free}
 	w.free = k
 }
 

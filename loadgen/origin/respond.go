@@ -11,7 +11,7 @@ const chunkSize = 8 << 10
 // send hands bytes to the loop. They must not change until OnSend.
 func (k *conn) send(b []byte) {
 	k.sending = true
-	k.w.loop.Send(k.id, b)
+	k.link.Send(b)
 }
 
 // answerStandard sends the prepared answer: the whole hot path of the origin.
@@ -96,7 +96,11 @@ func (k *conn) refuse(err *wire.Error) {
 func (k *conn) OnSend(_ int, err error) {
 	k.sending = false
 	if err != nil {
-		k.w.loop.Close(k.id)
+		k.link.Close()
+		return
+	}
+	if k.mux != nil {
+		k.mux.sent()
 		return
 	}
 	if k.more > 0 {
@@ -149,21 +153,21 @@ func (k *conn) proceed() {
 		k.drain()
 	}
 	if k.eof && !k.blocked() {
-		k.w.loop.Close(k.id)
+		k.link.Close()
 	}
 }
 
 // end sends FIN and waits a moment for the client's: to close with unread bytes would reset the connection under the answer.
 func (k *conn) end() {
 	if k.eof {
-		k.w.loop.Close(k.id)
+		k.link.Close()
 		return
 	}
 	k.shut = true
-	k.w.loop.Shutdown(k.id)
+	k.link.Shutdown()
 	if k.stopped {
 		k.stopped = false
-		k.w.loop.StartRecv(k.id)
+		k.link.StartRecv()
 	}
 	k.w.loop.Arm(&k.timer, linger)
 }

@@ -1,6 +1,7 @@
 package origin
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -24,8 +25,10 @@ type Options struct {
 	Delay time.Duration
 	// Threads is the number of loops, each with a listening socket of its own (default 1).
 	Threads int
-	Engine  string // auto (default), uring or epoll
-	CPUs    []int  // CPUs to pin thread i to (CPUs[i modulo len])
+	// TLS, when set, is spoken on all connections, with the protocols that it offers; it is not changed.
+	TLS    *tls.Config
+	Engine string // auto (default), uring or epoll
+	CPUs   []int  // CPUs to pin thread i to (CPUs[i modulo len])
 }
 
 // Server is a listening origin.

@@ -8,6 +8,7 @@ import (
 	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/internal/wire"
 	"github.com/blitz-gateway/blitz/internal/wire/h1"
+	"github.com/blitz-gateway/blitz/internal/wire/h2"
 )
 
 // inlineBody is the largest body that is sent in one piece with its head. A larger one follows from the shared filler.
@@ -37,6 +38,13 @@ type worker struct {
 	last     []byte
 	lastPlan plan
 	req      wire.Request
+
+	// HTTP/2: what connections share, calls to be used again, and heads that are the same for a second or for ever.
+	h2      h2.Config
+	scratch h2.Scratch
+	calls   *call
+	block   []byte
+	unary   unary
 }
 
 func newWorker(o *Options) (*worker, error) {
@@ -46,6 +54,8 @@ func newWorker(o *Options) (*worker, error) {
 	}
 	w := &worker{o: o, loop: l}
 	w.timer.Handler = w
+	w.h2 = h2Config()
+	w.unary = newUnary(o.BodySize)
 	return w, nil
 }
 
@@ -57,9 +67,9 @@ func (w *worker) OnAccept(fd int) {
 	} else {
 		k = &conn{w: w}
 		k.timer.Handler = k
+		k.link.Init(w.loop, k, w.o.TLS)
 	}
-	k.id = w.loop.Attach(fd, k)
-	w.loop.StartRecv(k.id)
+	k.link.Serve(fd)
 }
 
 // OnAcceptError implements loop.Acceptor.
@@ -82,6 +92,7 @@ func (w *worker) refresh() {
 	w.date = wall.UTC().AppendFormat(make([]byte, 0, 32), http.TimeFormat)
 	size := w.o.BodySize
 	w.head = w.appendHead(nil, 200, size, true)
+	w.block = w.appendBlock(nil, 200, size)
 	if size <= inlineBody {
 		w.standard = append(append([]byte(nil), w.head...), filler[:size]...)
 	}
