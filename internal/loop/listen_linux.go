@@ -82,6 +82,10 @@ func tcpOptions(fd int, addr Addr, o ListenOptions) error {
 	return nil
 }
 
+// Steer makes a listening socket that shares its port take the connections whose packets cpu processes (SO_INCOMING_CPU); -1 takes that back, and
+// the kernel spreads by hash again. Kernels heed it in groups of shared sockets since 6.2. Not an error on a Unix socket.
+func Steer(fd, cpu int) { _ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_INCOMING_CPU, cpu) }
+
 // removeStale removes the file of a Unix socket when connecting to it is refused: its listener is gone.
 func removeStale(path string) {
 	info, err := os.Lstat(path)

@@ -36,3 +36,6 @@ func CloseListenerFD(int) {}
 
 // SetBacklog fails as New does.
 func SetBacklog(int, int) error { return ErrUnsupported }
+
+// Steer does nothing here.
+func Steer(int, int) {}

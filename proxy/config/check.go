@@ -29,6 +29,9 @@ func (d *decoder) checkWorkers(w *Workers) {
 	if n := len(w.CPUs); n > 0 && int(w.Count) > n {
 		d.report(fmt.Sprintf("%d workers for %d CPUs", w.Count, n), "expected at most one worker for each of the cpus", "workers", "count")
 	}
+	if w.Accept == "cpu" && len(w.CPUs) == 0 {
+		d.report("accept: cpu without cpus", "expected workers pinned by cpus, such as cpus: 0-3, for connections to follow", "workers", "accept")
+	}
 }
 
 // listenAddress checks an address to bind to.

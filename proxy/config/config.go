@@ -36,6 +36,10 @@ type Workers struct {
 	Engine string `yaml:"engine" enum:"auto,uring,epoll" later:"net"`
 	// How long a worker spins for new events before it sleeps in the kernel. Lowers latency at the price of CPU; 20us to 30us is plenty.
 	BusyPoll Duration `yaml:"busy_poll" min:"0s" max:"10ms"`
+	// Which worker gets a new connection: `hash` spreads them evenly; `cpu` gives each to the worker on the CPU that processes the connection's
+	// packets, which saves waking another one. It needs `cpus`, Linux 6.2, and a network card whose receive queues are spread over just these CPUs
+	// (RSS and IRQ affinity): where one CPU gets all packets, one worker gets all connections.
+	Accept string `yaml:"accept" enum:"hash,cpu"`
 	// Memory for data in flight, all workers together. When seven eighths are in use, new requests get 503 with Retry-After until there is
 	// room again; nothing is allocated before it is needed.
 	Buffers Size `yaml:"buffers" min:"16MiB" max:"1TiB"`

@@ -28,6 +28,7 @@ func SetDefaults(p any) {
 	switch p := p.(type) {
 	case *Config:
 		p.Workers.Engine = "auto"
+		p.Workers.Accept = "hash"
 		p.Workers.Buffers = 1 << 30
 		p.AccessLog.Format = "json"
 		p.DrainTimeout = Duration(25 * time.Second)

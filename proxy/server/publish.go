@@ -100,6 +100,8 @@ func sameProcess(now, next *snapshot.Workers) error {
 		what = fmt.Sprintf("workers.engine is %s and would be %s", now.Engine, next.Engine)
 	case !slices.Equal(now.CPUs, next.CPUs):
 		what = fmt.Sprintf("workers.cpus is %v and would be %v", now.CPUs, next.CPUs)
+	case now.SteerByCPU != next.SteerByCPU:
+		what = "workers.accept would be another"
 	case now.BusyPoll != next.BusyPoll:
 		what = fmt.Sprintf("workers.busy_poll is %v and would be %v", now.BusyPoll, next.BusyPoll)
 	case now.Buffers != next.Buffers:

@@ -35,13 +35,19 @@ func bind(snap *snapshot.Snapshot, have []bound, from *Handover) (sockets [][][]
 			kept = append(kept[:at:at], kept[at+1:]...)
 			continue
 		}
-		b, fds, err := bindOne(l, workers, have, from.take(l.Address))
+		given := from.take(l.Address)
+		b, fds, err := bindOne(l, workers, have, given)
 		if err != nil {
 			return sockets, nil, fmt.Errorf("listener %s: %w", l.Name, err)
 		}
 		for n, fd := range fds {
 			w := n % workers
 			sockets[w][i] = append(sockets[w][i], fd)
+			if snap.Workers.SteerByCPU {
+				loop.Steer(fd, snap.Workers.CPUs[w])
+			} else if given != nil {
+				loop.Steer(fd, -1) // the one before may have wanted it
+			}
 		}
 		all = append(all, b)
 	}

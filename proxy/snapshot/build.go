@@ -89,7 +89,7 @@ func workers(w *config.Workers) Workers {
 			count = len(w.CPUs)
 		}
 	}
-	return Workers{Count: count, CPUs: w.CPUs[:min(count, len(w.CPUs))], Engine: w.Engine, BusyPoll: time.Duration(w.BusyPoll), Buffers: int64(w.Buffers)}
+	return Workers{Count: count, CPUs: w.CPUs[:min(count, len(w.CPUs))], Engine: w.Engine, SteerByCPU: w.Accept == "cpu", BusyPoll: time.Duration(w.BusyPoll), Buffers: int64(w.Buffers)}
 }
 
 func listener(l *config.Listener) (Listener, error) {

@@ -108,6 +108,8 @@ type Workers struct {
 	CPUs []int
 	// Engine is "auto", "uring" or "epoll".
 	Engine string
+	// SteerByCPU gives a new connection to the worker on the CPU that processes its packets.
+	SteerByCPU bool
 	// BusyPoll is how long to spin before sleeping, 0: not at all.
 	BusyPoll time.Duration
 	// Buffers is the memory for data in flight in bytes, all workers together.
