@@ -147,12 +147,13 @@ func (p *Picker) drawOther(v *View, tried *Tried, but int) int {
 		}
 		at = p.draw(v)
 	}
-	if tried.n > 0 && but < 0 {
-		if i := v.untried(first, tried); i >= 0 {
-			return i
-		}
+	if but >= 0 {
+		first = (but + 1) % len(v.items)
 	}
-	return at
+	if i := v.untried(first, tried); i >= 0 {
+		return i
+	}
+	return first
 }
 
 func (p *Picker) draw(v *View) int { return v.draw(p.next()) }

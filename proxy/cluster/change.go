@@ -2,39 +2,84 @@ package cluster
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/blitz-gateway/blitz/proxy/endpoint"
 )
 
-// With returns the next generation of c: the same settings, other endpoints. An endpoint whose name and address c had too keeps its
-// State, and so its health; c itself is not changed. The caller gives the result to upstream.Client.Update of every worker.
-func (c *Cluster) With(endpoints []*endpoint.Endpoint) *Cluster {
-	n := *c
-	n.Endpoints = endpoints
-	inherit(endpoints, c.Endpoints)
-	return New(n)
+// A cluster of the configuration is the first of a line of generations: discovery makes the next ones, with the same settings and other
+// endpoints. Snapshots hold the first, workers and the control plane use the latest.
+type line struct {
+	latest atomic.Pointer[Cluster]
+	// listed are the endpoints of the configuration: every generation has them.
+	listed []*endpoint.Endpoint
 }
 
-// Inherit makes c, which was built from a new configuration, the next generation of old, a cluster of the same name: endpoints
-// with the same name and address take over the State. It is called before c is shown to anybody else.
+// Latest is the newest generation of c.
+func (c *Cluster) Latest() *Cluster { return c.line.latest.Load() }
+
+// Found returns the endpoints that discovery found for this generation.
+func (c *Cluster) Found() []*endpoint.Endpoint { return c.Endpoints[len(c.line.listed):] }
+
+// With makes the next generation of c: the listed endpoints and those that were found, which must be new objects. An endpoint whose name and
+// address c had too keeps its State, and so its health; c itself is not changed. The result is the Latest from here on; the caller gives it to
+// upstream.Client.Update of every worker.
+func (c *Cluster) With(found []*endpoint.Endpoint) *Cluster {
+	n := *c
+	n.Endpoints = make([]*endpoint.Endpoint, 0, len(c.line.listed)+len(found))
+	for _, e := range c.line.listed {
+		copied := *e
+		n.Endpoints = append(n.Endpoints, &copied)
+	}
+	n.Endpoints = append(n.Endpoints, c.unlisted(found)...)
+	inherit(n.Endpoints, c.Endpoints)
+	return n.begin()
+}
+
+// unlisted drops what the configuration lists by itself.
+func (c *Cluster) unlisted(found []*endpoint.Endpoint) []*endpoint.Endpoint {
+	return slices.DeleteFunc(slices.Clone(found), func(e *endpoint.Endpoint) bool {
+		return slices.ContainsFunc(c.line.listed, func(l *endpoint.Endpoint) bool { return l.Name == e.Name })
+	})
+}
+
+// Inherit makes c, which was built from a new configuration, the successor of old, a cluster of the same name: endpoints
+// with the same name and address take over the State, and where discovery is the same, what it found is taken over too, until it finds
+// something else. It is called before c is shown to anybody else.
 func (c *Cluster) Inherit(old *Cluster) {
-	inherit(c.Endpoints, old.Endpoints)
+	was := old.Latest()
+	inherit(c.Endpoints, was.Endpoints)
 	c.Refresh(time.Now())
+	if a, b := c.Upkeep.Discovery, was.Upkeep.Discovery; a != nil && b != nil && *a == *b && len(was.Found()) > 0 {
+		found := make([]*endpoint.Endpoint, 0, len(was.Found()))
+		for _, e := range was.Found() {
+			copied := *e
+			found = append(found, &copied)
+		}
+		c.With(found)
+	}
 }
 
 func inherit(to, from []*endpoint.Endpoint) {
+	type id struct {
+		name string
+		addr any
+	}
+	had := make(map[id]*endpoint.State, len(from))
+	for _, e := range from {
+		had[id{e.Name, e.Addr}] = e.State
+	}
 	for _, e := range to {
-		i := slices.IndexFunc(from, func(o *endpoint.Endpoint) bool { return o.Name == e.Name && o.Addr == e.Addr })
-		if i >= 0 {
-			e.State = from[i].State
+		if s := had[id{e.Name, e.Addr}]; s != nil {
+			e.State = s
 		}
 	}
 }
 
-// SameEndpoints tells whether a list stands for what c has already.
-func (c *Cluster) SameEndpoints(list []*endpoint.Endpoint) bool {
-	return slices.EqualFunc(c.Endpoints, list, func(a, b *endpoint.Endpoint) bool {
+// SameFound tells whether a list stands for what was found for c already.
+func (c *Cluster) SameFound(list []*endpoint.Endpoint) bool {
+	return slices.EqualFunc(c.Found(), c.unlisted(list), func(a, b *endpoint.Endpoint) bool {
 		return a.Name == b.Name && a.Addr == b.Addr && a.Weight == b.Weight && a.Zone == b.Zone && a.Priority == b.Priority
 	})
 }

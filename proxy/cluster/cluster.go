@@ -3,6 +3,7 @@
 //
 //	Cluster          what workers read                                  cluster.go
 //	Retry … Breaker  policies of requests                               policy.go
+//	Sticky           the cookie of an endpoint                          sticky.go
 //	HealthCheck …    what package keeper does with the endpoints        upkeep.go
 //	With, Inherit    the next generation of a cluster                   change.go
 package cluster
@@ -52,6 +53,7 @@ type Cluster struct {
 	Upkeep Upkeep
 
 	shared *shared
+	line   *line
 }
 
 // shared is what a Cluster holds apart from its settings.
@@ -62,14 +64,24 @@ type shared struct {
 
 // New completes c: it numbers the endpoints, gives them states where they have none, and builds the first view.
 func New(c Cluster) *Cluster {
+	c.line = &line{listed: c.Endpoints}
+	return c.begin()
+}
+
+// begin makes a generation of c, and makes it the latest.
+func (c Cluster) begin() *Cluster {
 	c.shared = new(shared)
 	for i, e := range c.Endpoints {
 		e.Index = i
 		if e.State == nil {
 			e.State = new(endpoint.State)
 		}
+		if c.Sticky != nil {
+			c.Sticky.bind(e)
+		}
 	}
 	c.Refresh(time.Now())
+	c.line.latest.Store(&c)
 	return &c
 }
 

@@ -21,13 +21,6 @@ type Key struct {
 	Name []byte
 }
 
-// Sticky is a cookie that the gateway sets: a client that sends it back reaches the same endpoint as long as that is healthy. Its
-// values name endpoints by a keyed hash of their address, so they mean the same to every gateway with the same
-// secret, and survive restarts and changes of the list.
-type Sticky struct {
-	Name []byte
-}
-
 // On is a set of reasons to try again.
 type On uint8
 

@@ -148,6 +148,7 @@ func (d *decoder) checkClusters(clusters []Cluster) {
 		if c.Protocol == "h1" && d.given("clusters", i, "http2") {
 			d.report("http2 without HTTP/2", "expected protocol: h2", "clusters", i, "http2")
 		}
+		d.checkCluster(&clusters[i], i)
 		seen := map[string]bool{}
 		for j, e := range c.Endpoints {
 			if e.Address == "" {

@@ -116,8 +116,10 @@ type ListenerTimeouts struct {
 type Cluster struct {
 	// Name that routes refer to.
 	Name string `yaml:"name" required:"true"`
-	// Where to send requests. At least one.
-	Endpoints []Endpoint `yaml:"endpoints" required:"true"`
+	// Where to send requests. At least one, unless discovery finds them.
+	Endpoints []Endpoint `yaml:"endpoints"`
+	// Endpoints that are found at run time.
+	Discovery *Discovery `yaml:"discovery"`
 	// How an endpoint is chosen; all honour weights. `round_robin` takes them in turn, evenly spread; `least_request` the one with the fewest
 	// requests in flight; `p2c` the better of two drawn at random; `random` draws; `ewma` takes the better of two by latency and requests in
 	// flight; `ring_hash` and `maglev` send requests with the same `hash` to the same endpoint. What is in flight, and how long it takes,
@@ -127,6 +129,24 @@ type Cluster struct {
 	Protocol string `yaml:"protocol" enum:"h1,h2"`
 	// HTTP/2 with the endpoints, when that is their protocol.
 	HTTP2 ClusterHTTP2 `yaml:"http2"`
+	// What `ring_hash` and `maglev` go by. A request without it goes anywhere.
+	Hash *Hash `yaml:"hash"`
+	// Cookie that binds clients to endpoints, with any balance.
+	Sticky *Sticky `yaml:"sticky"`
+	// Zone of this gateway. Endpoints of the same zone are preferred.
+	Zone string `yaml:"zone"`
+	// Share of healthy endpoints by weight, in percent, below which a priority or zone hands a part of its requests on to the next.
+	SpillBelow int `yaml:"spill_below" min:"1" max:"100"`
+	// What to do when few endpoints are healthy.
+	PanicThreshold PanicThreshold `yaml:"panic_threshold"`
+	// How long an endpoint that became healthy again, or was added, takes until it gets its whole share; 0: at once.
+	SlowStart Duration `yaml:"slow_start" min:"0s" max:"24h"`
+	// Regular questions to the endpoints. Not given: none.
+	HealthCheck *HealthCheck `yaml:"health_check"`
+	// Ejection by the answers to real requests. Not given: none.
+	Outlier *Outlier `yaml:"outlier"`
+	// Limits of the cluster as a whole.
+	CircuitBreaker CircuitBreaker `yaml:"circuit_breaker"`
 	// How long endpoints may take.
 	Timeouts ClusterTimeouts `yaml:"timeouts"`
 	// Unused connections that one worker keeps to each endpoint; 0 keeps none.
@@ -138,6 +158,10 @@ type Cluster struct {
 	// Further attempts for a request that failed before any byte of a response, on top of the free one that a kept connection gets when it
 	// turns out to be closed.
 	Retries int `yaml:"retries" min:"0" max:"10"`
+	// When a request is tried again.
+	Retry Retry `yaml:"retry"`
+	// Second attempts beside slow ones.
+	Hedge Hedge `yaml:"hedge"`
 	// Tell endpoints the client's address by a PROXY protocol header of this version at the start of every connection. A connection
 	// then belongs to one client connection and is not shared: it serves one request.
 	ProxyProtocol string `yaml:"proxy_protocol" enum:"off,v1,v2"`
@@ -150,6 +174,10 @@ type Endpoint struct {
 	Address string `yaml:"address" required:"true"`
 	// Share of the requests relative to the other endpoints.
 	Weight int `yaml:"weight" min:"1" max:"1000000"`
+	// Where it stands; see the zone of the cluster.
+	Zone string `yaml:"zone"`
+	// Level: 0 is asked first, the others in their order when too few of the lower ones are healthy.
+	Priority int `yaml:"priority" min:"0" max:"100"`
 }
 
 // ClusterTimeouts bounds how long an endpoint may take.

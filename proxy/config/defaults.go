@@ -5,8 +5,10 @@ import (
 	"time"
 )
 
-// All defaults stand in this file. The decoder starts every struct from them, so that a Config is always complete and a
+// All defaults stand in this file and, for the parts of a cluster, beside their structs. The decoder starts every struct from them, so that a Config is always complete and a
 // zero in it was written by the operator.
+
+const second = time.Second
 
 //go:embed default.yaml
 var defaultYAML []byte
@@ -54,6 +56,9 @@ func SetDefaults(p any) {
 			Idle:      Duration(60 * time.Second),
 			KeepAlive: Duration(60 * time.Second),
 		}
+		p.SpillBelow = 72
+		SetDefaults(&p.PanicThreshold)
+		SetDefaults(&p.Retry)
 		p.MaxIdle = 256
 		p.MaxPending = 1024
 		p.Retries = 1
@@ -65,5 +70,7 @@ func SetDefaults(p any) {
 		p.Path = "/*"
 	case *Respond:
 		p.Status = 200
+	default:
+		setClusterDefaults(p)
 	}
 }

@@ -55,7 +55,7 @@ func build(c *config.Config, generation uint64, r Resolver, prev *Snapshot) (*Sn
 	}
 	var errs []error
 	var err error
-	if s.Clusters, err = clustersFrom(c, r, prev); err != nil {
+	if s.Clusters, err = clustersFrom(c, r, prev, s.Workers.Count); err != nil {
 		errs = append(errs, err)
 	}
 	for i := range c.Listeners {
@@ -126,7 +126,7 @@ func listenAddr(s string) (loop.Addr, error) {
 }
 
 // clusters makes all clusters. Names are looked up for all of them at once.
-func clusters(list []config.Cluster, r Resolver) ([]*cluster.Cluster, error) {
+func clusters(list []config.Cluster, r Resolver, workers int) ([]*cluster.Cluster, error) {
 	var out []*cluster.Cluster
 	var pending []lookup
 	var errs []error
@@ -142,6 +142,7 @@ func clusters(list []config.Cluster, r Resolver) ([]*cluster.Cluster, error) {
 		}
 		for _, e := range c.Endpoints {
 			ep := endpoint.New(e.Address, loop.Addr{}, uint32(e.Weight))
+			ep.Zone, ep.Priority = e.Zone, e.Priority
 			a, err := config.ParseAddress(e.Address)
 			ip, isIP := a.IP()
 			switch {
@@ -156,7 +157,9 @@ func clusters(list []config.Cluster, r Resolver) ([]*cluster.Cluster, error) {
 			}
 			cl.Endpoints = append(cl.Endpoints, ep)
 		}
-		policies(&cl, c)
+		if err := policies(&cl, c, workers); err != nil {
+			errs = append(errs, err)
+		}
 		out = append(out, cluster.New(cl))
 	}
 	return out, errors.Join(append(errs, resolve(pending, r))...)

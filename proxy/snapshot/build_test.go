@@ -144,7 +144,11 @@ func TestDefaults(t *testing.T) {
 	require.True(t, s.Actions[id].Echo)
 	require.Equal(t, config.MaxParams, route.MaxParams)
 	for _, kind := range balance.Kinds() {
-		_, err := config.Parse("x", []byte("listeners: [{address: ':1'}]\nclusters: [{name: a, balance: "+string(kind)+", endpoints: [{address: 'h:1'}]}]\nroutes: [{cluster: a}]\n"))
+		hash := ""
+		if kind.Hashes() {
+			hash = ", hash: {path: true}"
+		}
+		_, err := config.Parse("x", []byte("listeners: [{address: ':1'}]\nclusters: [{name: a, balance: "+string(kind)+hash+", endpoints: [{address: 'h:1'}]}]\nroutes: [{cluster: a}]\n"))
 		require.NoError(t, err, "the configuration must know every balancer")
 	}
 }

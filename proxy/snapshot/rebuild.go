@@ -35,9 +35,9 @@ func Parse(name string, data []byte, prev *Snapshot, generation uint64) (*Snapsh
 
 // clustersFrom builds the clusters of c, those that prev has in the same form taken from there. Names of their endpoints are not looked up
 // again.
-func clustersFrom(c *config.Config, r Resolver, prev *Snapshot) ([]*cluster.Cluster, error) {
+func clustersFrom(c *config.Config, r Resolver, prev *Snapshot, workers int) ([]*cluster.Cluster, error) {
 	if prev == nil || prev.config == nil {
-		return clusters(c.Clusters, r)
+		return clusters(c.Clusters, r, workers)
 	}
 	old := make(map[string]int, len(prev.config.Clusters))
 	for i := range prev.config.Clusters {
@@ -55,7 +55,7 @@ func clustersFrom(c *config.Config, r Resolver, prev *Snapshot) ([]*cluster.Clus
 		fresh = append(fresh, c.Clusters[i])
 		at = append(at, i)
 	}
-	built, err := clusters(fresh, r)
+	built, err := clusters(fresh, r, workers)
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +63,9 @@ func clustersFrom(c *config.Config, r Resolver, prev *Snapshot) ([]*cluster.Clus
 		return nil, errors.New("clusters: not all of them could be built")
 	}
 	for i, cl := range built {
+		if j, ok := old[cl.Name]; ok {
+			cl.Inherit(prev.Clusters[j])
+		}
 		out[at[i]] = cl
 	}
 	return out, nil

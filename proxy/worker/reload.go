@@ -45,25 +45,42 @@ func (w *Worker) Apply(c *Change) {
 }
 
 // connectClusters makes the clients of a snapshot's clusters. A cluster that is the same object as before keeps its client, and so its
-// connections and the picker's state. The clients of those that are gone close what is unused, and the rest after its request.
+// connections and the picker's state; one of the same name is told what has changed. The clients of those that are gone close what is
+// unused, and the rest after its request.
 func (w *Worker) connectClusters(s *snapshot.Snapshot) {
-	had := make(map[*cluster.Cluster]*upstream.Client, len(w.clients))
+	had := make(map[string]int, len(w.clients))
 	if w.snap != nil && w.snap != s {
 		for i, c := range w.snap.Clusters {
-			had[c] = w.clients[i]
+			had[c.Name] = i
 		}
 	}
+	old := w.clients
 	w.clients = make([]*upstream.Client, len(s.Clusters))
 	for i, c := range s.Clusters {
-		if old, ok := had[c]; ok {
-			w.clients[i] = old
-			delete(had, c)
+		j, ok := had[c.Name]
+		if !ok {
+			w.clients[i] = upstream.NewClient(&w.up, c.Latest())
 			continue
 		}
-		w.clients[i] = upstream.NewClient(&w.up, c)
+		w.clients[i] = old[j]
+		if w.snap.Clusters[j] != c {
+			w.clients[i].Update(c.Latest())
+		}
+		delete(had, c.Name)
 	}
-	for _, gone := range had {
-		gone.CloseIdle()
+	for _, j := range had {
+		old[j].CloseIdle()
+	}
+}
+
+// UpdateCluster gives the latest generation of a cluster to its client, on the loop's thread. It does nothing when the snapshot in force does
+// not have the cluster (any more).
+func (w *Worker) UpdateCluster(c *cluster.Cluster) {
+	for i, mine := range w.snap.Clusters {
+		if mine.Latest() == c {
+			w.clients[i].Update(c)
+			return
+		}
 	}
 }
 
