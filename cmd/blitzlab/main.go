@@ -18,11 +18,14 @@ import (
 )
 
 type cli struct {
-	Bench  benchCmd  `cmd:"" help:"Measure scenarios over targets, interleaved, and write results and report."`
-	Gate   gateCmd   `cmd:"" help:"Decide whether a candidate is worse than a baseline."`
-	Report reportCmd `cmd:"" help:"Turn results/ into COMPARISON.md and an HTML page."`
-	Doctor doctorCmd `cmd:"" help:"Examine whether this machine is fit to measure on."`
+	Bench   benchCmd     `cmd:"" help:"Measure scenarios over targets, interleaved, and write results and report."`
+	Gate    gateCmd      `cmd:"" help:"Decide whether a candidate is worse than a baseline."`
+	Proof   gateProofCmd `cmd:"" name:"gate-proof" help:"Run many gates whose answers are known: equal executables, planted regressions, a busy machine."`
+	Report  reportCmd    `cmd:"" help:"Turn results/ into COMPARISON.md and an HTML page."`
+	History historyCmd   `cmd:"" help:"Find where the published results changed over time."`
+	Doctor  doctorCmd    `cmd:"" help:"Examine whether this machine is fit to measure on."`
 
+	Burn          burnCmd  `cmd:"" hidden:"" help:"Internal: the other work of gate-proof."`
 	WatchChildren watchCmd `cmd:"" hidden:"" help:"Internal: end what is left when the laboratory was killed."`
 }
 

@@ -120,6 +120,8 @@ func TestWrongUseIsExplained(t *testing.T) {
 		"must be one of":  {"bench", "--profile", "slow"},
 		"neither":         {"gate", "--baseline", "no-such-revision", "--candidate", "x", "--bin-dir", labtest.Programs(t)},
 		"missing flags":   {"gate"},
+		"expired on":      {"gate", "--baseline", "x", "--candidate", "y", "--waivers", waiverFile(t)},
+		"no metric":       {"gate", "--baseline", "x", "--candidate", "y", "--metrics", "speed"},
 		"not be negative": {"bench", "--pairs=-1"},
 		"no-such-machine": {"doctor", "--machine", "no-such-machine"},
 	} {
@@ -127,6 +129,13 @@ func TestWrongUseIsExplained(t *testing.T) {
 		assert.Equal(t, 2, exit(t, cmd), want)
 		assert.Contains(t, stderr.String(), want)
 	}
+}
+
+func waiverFile(t *testing.T) string {
+	file := filepath.Join(t.TempDir(), "waivers.yaml")
+	text := "waivers:\n  - {metric: cpu, scenario: a, max_effect: 8%, reason: it was worth it, expires: 2020-01-31}\n"
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
+	return file
 }
 
 func TestOnlyPublishedResultsFillTheComparison(t *testing.T) {
@@ -168,16 +177,49 @@ func TestInterruptedBenchLeavesNothingBehind(t *testing.T) {
 // Two executables of which one burns a hundred times the CPU time: no noise hides that.
 func TestGateCatchesARegression(t *testing.T) {
 	good, bad, dir := filepath.Join(labtest.Programs(t), "blitz"), filepath.Join(labtest.Programs(t, "BURN=5ms"), "blitz"), machines(t)
-	md := filepath.Join(t.TempDir(), "gate.md")
-	// Seven pairs are the fewest that can be significant after Holm's correction over three metrics.
-	cmd, stdout, stderr, tmp := blitzlab(t, "gate", "--baseline", good, "--candidate", bad, "--scenario", "h1-static", "--pairs", "7", "--budget", "10m",
-		"--duration", "30ms", "--bin-dir", labtest.Programs(t), "--machines", dir, "--force", "--markdown", md, "--seed", "1")
+	md, junit := filepath.Join(t.TempDir(), "gate.md"), filepath.Join(t.TempDir(), "gate.xml")
+	// Six pairs are the fewest that can be significant after Holm's correction over two metrics.
+	cmd, stdout, stderr, tmp := blitzlab(t, "gate", "--baseline", good, "--candidate", bad, "--scenario", "h1-static", "--pairs", "6", "--budget", "10m", "--metrics", "cpu,rps",
+		"--duration", "30ms", "--bin-dir", labtest.Programs(t), "--machines", dir, "--force", "--markdown", md, "--junit", junit, "--seed", "1")
 	assert.Equal(t, 1, exit(t, cmd), "%s%s", stdout, stderr)
 	assertGone(t, tmp)
 	assert.Contains(t, stdout.String(), "REGRESSION")
+	assert.Contains(t, stdout.String(), "Nobody watched")
 	text, err := os.ReadFile(md)
 	require.NoError(t, err)
 	assert.Contains(t, string(text), "Performance gate: REGRESSION")
+	text, err = os.ReadFile(junit)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), `<testcase classname="h1-static" name="CPU per request">`)
+}
+
+// One pair proves nothing: the figures are written all the same, and the exit code says that they show too little.
+func TestGateProofWritesWhatItSaw(t *testing.T) {
+	built, out, page := t.TempDir(), filepath.Join(t.TempDir(), "proof.json"), filepath.Join(t.TempDir(), "GATE.md")
+	require.NoError(t, os.Symlink(filepath.Join(labtest.Programs(t), "blitz"), filepath.Join(built, "aa")))
+	require.NoError(t, os.WriteFile(page, []byte("# Gate\n\n<!-- proof: made by blitzlab gate-proof -->\nold\n<!-- end of proof -->\n"), 0o644))
+	cmd, stdout, stderr, tmp := blitzlab(t, "gate-proof", "--built", built, "--case", "aa,loaded", "--same", "1", "--loaded", "0", "--pairs", "1", "--force",
+		"--bin-dir", labtest.Programs(t), "--machines", machines(t), "--out", out, "--document", page)
+	assert.Equal(t, 1, exit(t, cmd), "%s%s", stdout, stderr)
+	assertGone(t, tmp)
+	assert.Contains(t, stderr.String(), "loaded: no gate was run")
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "| the same executable twice | 1 | 0 | 0 |")
+	assert.NotContains(t, string(text), "old")
+	assert.NotContains(t, string(text), built, "no path of this machine")
+	text, err = os.ReadFile(out)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), `"verdict": "inconclusive"`)
+}
+
+func TestHistoryOfNothing(t *testing.T) {
+	cmd, stdout, stderr, _ := blitzlab(t, "history", "--results", t.TempDir())
+	require.Zero(t, exit(t, cmd), stderr.String())
+	assert.Contains(t, stdout.String(), "0 change points in 0 series")
+	cmd, _, stderr, _ = blitzlab(t, "history", "--alpha", "2")
+	assert.Equal(t, 2, exit(t, cmd))
+	assert.Contains(t, stderr.String(), "--alpha")
 }
 
 // A machine that is not the one described cannot decide: inconclusive, exit code 3, never a pass.

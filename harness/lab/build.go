@@ -78,6 +78,11 @@ func Revision(ctx context.Context, root string) string {
 // BuildRevision checks a revision out into a worktree of its own below dir and builds one program there. The worktree is removed again; the
 // checkout itself is not touched.
 func BuildRevision(ctx context.Context, root, rev, dir, name string) (path string, err error) {
+	return BuildPatched(ctx, root, rev, nil, dir, name)
+}
+
+// BuildPatched is BuildRevision with a patch applied to the worktree first, if there is one. Its version says that it is patched.
+func BuildPatched(ctx context.Context, root, rev string, patch []byte, dir, name string) (path string, err error) {
 	commit, err := output(ctx, root, "git", "rev-parse", "--verify", "--quiet", "--end-of-options", rev+"^{commit}")
 	if err != nil {
 		return "", fmt.Errorf("%q is neither an executable nor a revision: %w", rev, err)
@@ -94,7 +99,18 @@ func BuildRevision(ctx context.Context, root, rev, dir, name string) (path strin
 	if _, err := os.Stat(filepath.Join(tree, "cmd", name)); err != nil {
 		return "", fmt.Errorf("revision %s has no cmd/%s to build", rev, name)
 	}
-	if err := Build(ctx, tree, dir, commit[:12], name); err != nil {
+	release := commit[:12]
+	if len(patch) > 0 {
+		file := filepath.Join(dir, "patch")
+		if err := os.WriteFile(file, patch, 0o644); err != nil {
+			return "", err
+		}
+		if _, err := output(ctx, tree, "git", "apply", "-C1", file); err != nil {
+			return "", fmt.Errorf("revision %s: %w", rev, err)
+		}
+		release += "+patched"
+	}
+	if err := Build(ctx, tree, dir, release, name); err != nil {
 		return "", fmt.Errorf("revision %s: %w", rev, err)
 	}
 	return filepath.Join(dir, name), nil
