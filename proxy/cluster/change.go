@@ -86,5 +86,5 @@ func (c *Cluster) SameFound(list []*endpoint.Endpoint) bool {
 
 // SameConnections tells whether a connection made for old serves c as well. Every setting that is built into a connection belongs here.
 func (c *Cluster) SameConnections(old *Cluster) bool {
-	return c.ProxyProtocol == old.ProxyProtocol && c.Protocol == old.Protocol && c.HTTP2 == old.HTTP2
+	return c.ProxyProtocol == old.ProxyProtocol && c.Protocol == old.Protocol && c.HTTP2 == old.HTTP2 && c.TLS.same(old.TLS)
 }

@@ -48,6 +48,8 @@ type Cluster struct {
 	// Protocol that the endpoints speak, and what holds for HTTP/2.
 	Protocol Version
 	HTTP2    HTTP2
+	// TLS with the endpoints; nil: none.
+	TLS *TLS
 
 	// Upkeep is what the control plane does for the endpoints.
 	Upkeep Upkeep

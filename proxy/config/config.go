@@ -125,7 +125,7 @@ type Cluster struct {
 	// flight; `ring_hash` and `maglev` send requests with the same `hash` to the same endpoint. What is in flight, and how long it takes,
 	// each worker knows of its own requests.
 	Balance string `yaml:"balance" enum:"round_robin,least_request,p2c,random,ewma,ring_hash,maglev"`
-	// Protocol spoken with the endpoints: `h1` is HTTP/1.1, `h2` is HTTP/2 with prior knowledge.
+	// Protocol spoken with the endpoints: `h1` is HTTP/1.1, `h2` is HTTP/2, with prior knowledge or, over TLS, by ALPN.
 	Protocol string `yaml:"protocol" enum:"h1,h2"`
 	// HTTP/2 with the endpoints, when that is their protocol.
 	HTTP2 ClusterHTTP2 `yaml:"http2"`
@@ -147,6 +147,8 @@ type Cluster struct {
 	Outlier *Outlier `yaml:"outlier"`
 	// Limits of the cluster as a whole.
 	CircuitBreaker CircuitBreaker `yaml:"circuit_breaker"`
+	// TLS with the endpoints. Not given: plain TCP.
+	TLS *ClusterTLS `yaml:"tls"`
 	// How long endpoints may take.
 	Timeouts ClusterTimeouts `yaml:"timeouts"`
 	// Unused connections that one worker keeps to each endpoint; 0 keeps none.

@@ -64,6 +64,8 @@ func SetDefaults(p any) {
 		p.Retries = 1
 		p.ProxyProtocol = "off"
 		p.HTTP2 = ClusterHTTP2{Connections: 1, MaxStreams: 100, StreamWindow: 256 << 10, PingTimeout: Duration(10 * time.Second)}
+	case *ClusterTLS:
+		p.Verify, p.SessionReuse, p.MinVersion = true, true, "1.2"
 	case *Endpoint:
 		p.Weight = 1
 	case *Match:

@@ -140,6 +140,12 @@ func clusters(list []config.Cluster, r Resolver, workers int) ([]*cluster.Cluste
 			ProxyProtocol: cluster.ProxyProtocol(c.ProxyProtocol),
 			Protocol:      cluster.Version(c.Protocol), HTTP2: http2(&c.HTTP2),
 		}
+		if r != nil { // to explain a route, no files are needed
+			var err error
+			if cl.TLS, err = clusterTLS(c); err != nil {
+				errs = append(errs, err)
+			}
+		}
 		for _, e := range c.Endpoints {
 			ep := endpoint.New(e.Address, loop.Addr{}, uint32(e.Weight))
 			ep.Zone, ep.Priority = e.Zone, e.Priority

@@ -11,6 +11,7 @@
 //	          downstream
 //	h2Conn    one HTTP/2 connection, which many requests share            h2conn.go, h2time.go, h2pool.go
 //	          their streams, and tunnels                                  h2stream.go, h2body.go, h2tunnel.go
+//	          TLS below either                                            tls.go
 //	          heads that are not encoded yet                              kept.go
 package upstream
 
@@ -26,6 +27,7 @@ import (
 	"github.com/blitz-gateway/blitz/proxy/exchange"
 	"github.com/blitz-gateway/blitz/proxy/flow"
 	"github.com/blitz-gateway/blitz/proxy/proxyproto"
+	"github.com/blitz-gateway/blitz/proxy/secure"
 	"github.com/blitz-gateway/blitz/proxy/telemetry"
 )
 
@@ -54,6 +56,8 @@ type Env struct {
 	fields  []wire.Field
 	downs   []exchange.Downstream
 	freeH2  *h2Conn
+
+	secure *secure.Env // nil until a cluster needs TLS
 }
 
 // maxKept is how much of a request is retained for a retry. A larger body makes the request unrepeatable.

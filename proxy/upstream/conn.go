@@ -73,7 +73,9 @@ func (c *Conn) OnConnect(err error) {
 	}
 	if err != nil {
 		c.env().Count.UpstreamConnectFailures++
-		c.failed(exchange.ErrConnect)
+		f, detail := connectFailure(err)
+		c.req.x.Detail = detail
+		c.failed(f)
 		return
 	}
 	c.connected = true
@@ -458,6 +460,7 @@ func (c *Conn) failed(f *exchange.Failure) {
 	if stale {
 		c.env().Count.UpstreamStale++
 	}
+	q.x.Detail = ""
 	c.repeat(stale)
 }
 

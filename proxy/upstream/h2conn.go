@@ -8,6 +8,7 @@ import (
 	"github.com/blitz-gateway/blitz/internal/wire/h2"
 	"github.com/blitz-gateway/blitz/proxy/exchange"
 	"github.com/blitz-gateway/blitz/proxy/flow"
+	"github.com/blitz-gateway/blitz/proxy/secure"
 )
 
 // h2Conn is one HTTP/2 connection to an endpoint, which the requests of many clients share: loop.Handler for its socket, h2.Handler
@@ -83,14 +84,14 @@ func (c *h2Conn) env() *Env { return c.pool.client.env }
 func (p *pool) dial() *h2Conn {
 	e := p.client.env
 	c := e.h2Conn()
-	c.pool, c.l = p, e.Loop
+	c.pool = p
 	c.born = e.Loop.Now()
 	p.opened()
 	p.list(c)
 	e.Count.UpstreamConnects++
 	c.timer.Kind = timeConnect
 	e.Loop.Arm(&c.timer, p.client.c.ConnectTimeout)
-	c.id = c.l.Dial(p.ep.Addr, c)
+	c.l, c.id = p.connect(c)
 	return c
 }
 
@@ -101,7 +102,14 @@ func (c *h2Conn) OnConnect(err error) {
 	}
 	if err != nil {
 		c.env().Count.UpstreamConnectFailures++
-		c.die(exchange.ErrConnect)
+		f, detail := connectFailure(err)
+		c.loseWaiting(f, detail)
+		c.die(f)
+		return
+	}
+	if s, ok := c.l.(*secure.Conn); ok && s.State().ALPN != "h2" {
+		c.loseWaiting(exchange.ErrNotHTTP2, "alpn_not_h2")
+		c.die(exchange.ErrNotHTTP2)
 		return
 	}
 	e := c.env()

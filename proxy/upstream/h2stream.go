@@ -21,14 +21,14 @@ func (c *h2Conn) begin(q *Request) {
 	case k.flags&keptConnect != 0:
 		q.tunnel = true
 		r.Scheme, r.Path = nil, nil
-	case len(k.protocol) > 0 && wire.EqualFold(k.protocol, websocket):
+	case len(k.protocol) > 0 && (k.method == wire.MethodConnect || wire.EqualFold(k.protocol, websocket)):
 		if !c.codec.PeerConnect() {
 			q.hc = nil
 			q.fail(exchange.ErrNoExtendedConnect)
 			return
 		}
 		q.tunnel = true
-		r.Method, r.MethodName, r.Protocol = wire.MethodConnect, nameCONNECT, websocket
+		r.Method, r.MethodName, r.Protocol = wire.MethodConnect, nameCONNECT, k.protocol
 	}
 	s := c.codec.BeginRequest(r)
 	for b := k.fields; len(b) > 0; {
@@ -68,10 +68,18 @@ func (c *h2Conn) begin(q *Request) {
 	c.touch()
 }
 
-func (c *h2Conn) scheme() []byte { return schemeHTTP }
+// scheme is that of the connection itself: what the client used stands in X-Forwarded-Proto, and a server may refuse a scheme that
+// its own port does not speak.
+func (c *h2Conn) scheme() []byte {
+	if c.pool.tls != nil {
+		return schemeHTTPS
+	}
+	return schemeHTTP
+}
 
 var (
 	schemeHTTP  = []byte("http")
+	schemeHTTPS = []byte("https")
 	websocket   = []byte("websocket")
 	nameCONNECT = []byte("CONNECT")
 )

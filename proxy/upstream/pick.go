@@ -79,8 +79,7 @@ func (q *Request) connect(p *pool, fresh bool) {
 	p.opened()
 	c.req, q.conn = q, c
 	c.begin()
-	c.l = e.Loop
-	c.id = c.l.Dial(p.ep.Addr, c)
+	c.l, c.id = p.connect(c)
 	q.arm(waitConnect, p.client.c.ConnectTimeout)
 }
 

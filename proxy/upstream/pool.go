@@ -5,6 +5,7 @@ import (
 	"github.com/blitz-gateway/blitz/proxy/balance"
 	"github.com/blitz-gateway/blitz/proxy/cluster"
 	"github.com/blitz-gateway/blitz/proxy/endpoint"
+	"github.com/blitz-gateway/blitz/proxy/secure"
 )
 
 // pool holds the connections of one worker to one endpoint.
@@ -26,6 +27,7 @@ type pool struct {
 	mux       *h2.Config // nil: HTTP/1.1
 	h2        *h2Conn    // HTTP/2 connections that take requests
 	authority []byte     // for requests that name none
+	tls       *secure.Config
 }
 
 // seen counts how attempts ended.

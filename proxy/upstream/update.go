@@ -45,7 +45,7 @@ func (cl *Client) Update(c *cluster.Cluster) {
 	for i, e := range c.Endpoints {
 		p := byState[e.State]
 		if p == nil || !keep {
-			p = &pool{client: cl, mux: cl.h2, authority: []byte(e.Name)}
+			p = &pool{client: cl, mux: cl.h2, authority: []byte(e.Name), tls: cl.tlsConfig(e)}
 		}
 		if p.retired {
 			p.retired = false
