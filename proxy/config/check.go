@@ -96,7 +96,7 @@ func (d *decoder) checkListeners(c *Config) {
 
 func (d *decoder) checkListener(l *Listener, i int) {
 	if d.given("listeners", i, "protocols") && len(l.Protocols) == 0 {
-		d.report("no protocols", `expected ["h1"]`, "listeners", i, "protocols")
+		d.report("no protocols", `expected ["h1", "h2"], or one of them`, "listeners", i, "protocols")
 	}
 	for j, p := range l.Protocols {
 		for _, earlier := range l.Protocols[:j] {
@@ -105,6 +105,7 @@ func (d *decoder) checkListener(l *Listener, i int) {
 			}
 		}
 	}
+	d.checkHTTP2(&l.HTTP2, "listeners", i, "http2")
 	if l.Limits.RequestLine > l.Limits.HeadSize {
 		d.report(fmt.Sprintf("a request line of %v does not fit into a head of %v", l.Limits.RequestLine, l.Limits.HeadSize),
 			"expected request_line to be at most head_size", "listeners", i, "limits", "request_line")

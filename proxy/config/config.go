@@ -58,8 +58,10 @@ type Listener struct {
 	// IP address and port (`127.0.0.1:8080`, `[::1]:8080`), a port alone (`:8080`, all IPv4 addresses; `[::]:8080` is IPv6 and IPv4), or `unix:` and the path
 	// of a socket. Port 0 is any free port.
 	Address string `yaml:"address" required:"true"`
-	// Protocols spoken on this address.
-	Protocols []string `yaml:"protocols" enum:"h1" later:"h2,h3"`
+	// Protocols spoken on this address: `h1` is HTTP/1.1 and 1.0, `h2` is HTTP/2, which without TLS a client must know beforehand.
+	Protocols []string `yaml:"protocols" enum:"h1,h2" later:"h3"`
+	// Limits of HTTP/2 connections.
+	HTTP2 HTTP2 `yaml:"http2"`
 	// Certificates for TLS on the same port.
 	TLS *struct{} `yaml:"tls" later:"true"`
 	// Largest messages accepted from clients.

@@ -36,7 +36,8 @@ func SetDefaults(p any) {
 		p.DrainTimeout = Duration(25 * time.Second)
 		p.DrainIdle = Duration(time.Second)
 	case *Listener:
-		p.Protocols = []string{"h1"}
+		p.Protocols = []string{"h1", "h2"}
+		p.HTTP2 = defaultHTTP2
 		// Head and field count are those of nginx (4 buffers of 8 KiB) and Envoy (100 fields); wire.DefaultLimits is the same, by a test.
 		p.Limits = Limits{HeadSize: 32 << 10, RequestLine: 8 << 10, HeaderCount: 100}
 		p.Timeouts = ListenerTimeouts{

@@ -18,6 +18,7 @@ const (
 	waitBody                    // more of the request body
 	waitWrite                   // the client to read
 	waitLinger                  // the client to notice our FIN
+	waitSweep                   // the time to look at the limits of an HTTP/2 connection
 )
 
 // lingerTime and lingerBytes bound how long the rest of a refused request is read and thrown away, so that the reply is not
@@ -49,6 +50,8 @@ type Conn struct {
 
 	// x is the current exchange, nil between requests.
 	x *active
+	// h2 is set once the connection speaks HTTP/2: then x, out and what belongs to one exchange are unused.
+	h2 *h2Conn
 
 	requests  int
 	scanned   int   // how much of in was searched for the end of a head
@@ -113,6 +116,9 @@ func (c *Conn) OnRecv(p []byte) {
 			e.Pool.Put(buf)
 		}
 		return
+	case c.h2 != nil:
+		c.h2.received(p)
+		return
 	case buf != nil:
 		c.large(buf, len(p))
 	default:
@@ -129,6 +135,10 @@ func (c *Conn) OnRecvEnd(err error) {
 	e := c.env
 	c.recv.End(e.Pool)
 	if c.closing {
+		return
+	}
+	if c.h2 != nil {
+		c.h2.receiveEnd(err)
 		return
 	}
 	x := c.x
@@ -168,6 +178,10 @@ func (c *Conn) OnSend(n int, err error) {
 		return
 	}
 	c.env.Count.DownstreamBytesOut += uint64(n)
+	if c.h2 != nil {
+		c.h2.sent(n)
+		return
+	}
 	c.out.Sent(n)
 	if c.srcPaused {
 		c.x.writeRate.add(n)
@@ -209,7 +223,7 @@ func (c *Conn) ahead() {
 
 // Flush implements exchange.Downstream.
 func (c *Conn) Flush() {
-	if c.sending || c.closing {
+	if c.sending || c.closing || c.h2 != nil {
 		return
 	}
 	if b := c.out.Next(); b != nil {
@@ -257,6 +271,10 @@ func (c *Conn) end() {
 
 // gone ends everything because the client left, or must leave.
 func (c *Conn) gone(why exchange.Flags) {
+	if c.h2 != nil {
+		c.h2.gone(why)
+		return
+	}
 	if x := c.x; x != nil {
 		x.Flags |= why
 		if why == exchange.DownstreamTermination {
@@ -310,6 +328,8 @@ func (c *Conn) OnTimer(t *loop.Timer) {
 		c.gone(exchange.DownstreamTermination)
 	case waitLinger:
 		c.shut()
+	case waitSweep:
+		c.h2.onTimer()
 	}
 }
 
@@ -332,6 +352,9 @@ func (c *Conn) reset() {
 // OnClose implements loop.Handler.
 func (c *Conn) OnClose() {
 	e := c.env
+	if c.h2 != nil {
+		c.h2.close()
+	}
 	c.recv.End(e.Pool)
 	c.in.Release(e.Pool)
 	c.out.Clear()

@@ -32,6 +32,10 @@ func (c *Conn) leaving() bool { return c.env.draining || c.lst.Leaving != nil &&
 
 // leave ends an unused connection after the grace.
 func (c *Conn) leave() {
+	if c.h2 != nil {
+		c.h2.drain()
+		return
+	}
 	if c.x != nil || c.in.Len() > 0 || c.sending || c.closing || c.lingering {
 		return
 	}

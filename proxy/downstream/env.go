@@ -1,4 +1,4 @@
-// Package downstream is step 2 of the path: the client's connection. It drives the HTTP/1.1 codec, gives each request to the
+// Package downstream is step 2 of the path: the client's connection. It drives the codec of HTTP/1.1 or HTTP/2, gives each request to the
 // dispatcher, and is the downstream half of the exchange: it frames the response for this client and watches the client's pace.
 // It imports the loop, the codecs, flow, exchange, respond and telemetry.
 //
@@ -7,6 +7,12 @@
 //	Conn       one connection: life, events, timers                          conn.go
 //	           bytes in → requests → dispatch                                request.go
 //	           exchange.Downstream: the response out                         response.go
+//	h2Conn     what Conn has beside, once it speaks HTTP/2: output, life     h2.go
+//	           bytes in → streams → dispatch                                 h2_request.go
+//	           one timer for all limits                                      h2_time.go
+//	h2Stream   one exchange: exchange.Downstream                             h2_stream.go
+//	           the response out, windows, turns                              h2_response.go
+//	           replies from configuration, and for failures                  h2_reply.go
 package downstream
 
 import (
@@ -15,6 +21,7 @@ import (
 
 	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/internal/wire"
+	"github.com/blitz-gateway/blitz/internal/wire/h2"
 	"github.com/blitz-gateway/blitz/proxy/exchange"
 	"github.com/blitz-gateway/blitz/proxy/flow"
 	"github.com/blitz-gateway/blitz/proxy/respond"
@@ -42,10 +49,17 @@ type Env struct {
 	req      wire.Request  // scratch of the parser: valid during one callback
 	freeConn *Conn
 	freeX    []*active
-	nFree    int   // connections in freeConn
-	dropped  int   // connections and exchanges left to the collector since the last Dropped
-	live     *Conn // all connections
-	n        int
+
+	// For HTTP/2.
+	h2scratch   h2.Scratch
+	freeH2      *h2Conn
+	freeStreams []*h2Stream
+	nFreeH2     int    // connections in freeH2
+	text        []byte // of a failure
+	nFree       int    // connections in freeConn
+	dropped     int    // connections and exchanges left to the collector since the last Dropped
+	live        *Conn  // all connections
+	n           int
 }
 
 // Listener is what the connections of one listening address share.
@@ -54,6 +68,9 @@ type Listener struct {
 	Limits wire.Limits
 	// Header bounds the time a request head takes, Idle an unused connection, Body a pause of the client in either direction.
 	Header, Idle, Body time.Duration
+	// HTTP1 and HTTP2 are the versions that clients may speak, HTTP2 nil: not that.
+	HTTP1 bool
+	HTTP2 *HTTP2
 	// MaxBody is the largest request body in bytes where the route has no limit of its own, 0: no limit.
 	MaxBody int64
 	// MaxRequests per connection, 0: no limit.

@@ -65,11 +65,16 @@ type Exchange struct {
 	// Request facts that outlive the head's buffer.
 	Method wire.Method
 	Minor  uint8
+	// Major is the x of HTTP/x of the client's connection, 0 for HTTP/1.
+	Major uint8
 	// Body framing of the request.
 	BodyKind   wire.BodyKind
 	BodyLength int64
 	// WantsUpgrade: the request asked for an upgrade (or CONNECT) and the route allows it.
 	WantsUpgrade bool
+	// Extended: the request came as extended CONNECT (RFC 8441) with the protocol in wire.Request.Upgrade. Method is then GET, which is what it is
+	// in HTTP/1.1; an upstream of HTTP/2 sends CONNECT again.
+	Extended bool
 	// Tunnel: the upgrade was accepted; both bodies are raw bytes from here on.
 	Tunnel bool
 

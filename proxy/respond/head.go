@@ -101,3 +101,9 @@ func (d *Date) Field(now time.Time) []byte {
 	}
 	return d.buf[:d.n]
 }
+
+// Value is Field without the name.
+func (d *Date) Value(now time.Time) []byte {
+	f := d.Field(now)
+	return f[len("date: ") : len(f)-len("\r\n")]
+}

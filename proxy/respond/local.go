@@ -83,9 +83,14 @@ func AppendFailure(dst []byte, f *exchange.Failure, allow []byte, l Local, date 
 	if l.Head {
 		return dst
 	}
+	return AppendFailureText(dst, f)
+}
+
+// AppendFailureText renders the body of that reply, which is the same in every version of HTTP.
+func AppendFailureText(dst []byte, f *exchange.Failure) []byte {
 	dst = h1.AppendUint(dst, uint64(f.Status))
 	dst = append(dst, ' ')
-	dst = append(dst, text...)
+	dst = append(dst, wire.StatusText(f.Status)...)
 	dst = append(dst, ": "...)
 	dst = append(dst, f.Code...)
 	dst = append(dst, ": "...)

@@ -101,13 +101,15 @@ func listener(l *config.Listener) (Listener, error) {
 	limits.HeadBytes = int(l.Limits.HeadSize)
 	limits.LineBytes = int(l.Limits.RequestLine)
 	limits.Fields = l.Limits.HeaderCount
-	return Listener{
+	out := Listener{
 		Name: l.Name, Address: a, Backlog: l.Backlog, Limits: limits,
 		HeaderTimeout: time.Duration(l.Timeouts.Header), IdleTimeout: time.Duration(l.Timeouts.Idle), BodyIdleTimeout: time.Duration(l.Timeouts.BodyIdle),
 		MaxBody: int64(l.Limits.BodySize), MaxRequests: l.MaxRequests, MaxConnections: l.MaxConnections,
 		MaxPerSource: l.MaxConnectionsPerSource, MaxAge: time.Duration(l.MaxAge), MinRate: int64(l.Timeouts.MinRate), ProxyProtocol: l.ProxyProtocol,
 		TrustForwarded: l.TrustForwarded, ServerName: l.ServerName,
-	}, nil
+	}
+	out.protocols(l)
+	return out, nil
 }
 
 func listenAddr(s string) (loop.Addr, error) {

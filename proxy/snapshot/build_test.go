@@ -12,6 +12,7 @@ import (
 
 	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/internal/wire"
+	"github.com/blitz-gateway/blitz/internal/wire/h2"
 	"github.com/blitz-gateway/blitz/proxy/balance"
 	"github.com/blitz-gateway/blitz/proxy/config"
 	"github.com/blitz-gateway/blitz/proxy/route"
@@ -87,11 +88,13 @@ func TestBuild(t *testing.T) {
 
 	limits := wire.DefaultLimits
 	limits.HeadBytes, limits.LineBytes, limits.Fields = 16<<10, 4<<10, 50
+	h2limits := h2.DefaultLimits
+	h2limits.Message, h2limits.StallTicks, h2limits.StallBytes = limits, 3, 200
 	require.Equal(t, Listener{
 		Name: "edge", Address: loop.Addr{TCP: netip.MustParseAddrPort("0.0.0.0:8080")}, Backlog: 128, Limits: limits,
 		HeaderTimeout: time.Second, IdleTimeout: 2 * time.Second, BodyIdleTimeout: 3 * time.Second,
 		MaxBody: 1_000_000, MaxRequests: 10, MaxConnections: 20, MaxPerSource: 5, MaxAge: time.Hour, MinRate: 200, ProxyProtocol: true,
-		TrustForwarded: true, ServerName: "edge-1",
+		TrustForwarded: true, ServerName: "edge-1", HTTP1: true, HTTP2: true, H2Limits: h2limits,
 	}, s.Listeners[0])
 	require.Equal(t, loop.Addr{TCP: netip.MustParseAddrPort("[::1]:0")}, s.Listeners[1].Address)
 	require.Equal(t, loop.Addr{Unix: "/run/blitz.sock"}, s.Listeners[2].Address)

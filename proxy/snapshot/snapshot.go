@@ -5,6 +5,7 @@ import (
 
 	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/internal/wire"
+	"github.com/blitz-gateway/blitz/internal/wire/h2"
 	"github.com/blitz-gateway/blitz/proxy/cluster"
 	"github.com/blitz-gateway/blitz/proxy/config"
 	"github.com/blitz-gateway/blitz/proxy/route"
@@ -82,6 +83,9 @@ type Listener struct {
 	// unused keep-alive connection, BodyIdleTimeout a pause in a request body or of a client that does not read.
 	Limits                                      wire.Limits
 	HeaderTimeout, IdleTimeout, BodyIdleTimeout time.Duration
+	// HTTP1 and HTTP2 are the versions spoken; H2Limits those of the codec.
+	HTTP1, HTTP2 bool
+	H2Limits     h2.Limits
 	// MaxBody is the largest request body in bytes where the route has no limit of its own, 0: no limit.
 	MaxBody int64
 	// MaxRequests per connection, 0: no limit. MaxConnections per worker, 0: no limit.

@@ -23,6 +23,13 @@ type Counters struct {
 	// DownstreamAborts counts exchanges that the client left before they were over.
 	DownstreamAborts uint64
 
+	// HTTP/2 connections so far; RST_STREAM received and sent, and GOAWAY sent, by error code; times that bytes of a response had to wait because
+	// the client's window for the stream was used up.
+	H2Connections           uint64
+	H2ResetsIn, H2ResetsOut H2Codes
+	H2GoAways               H2Codes
+	H2WindowStalls          uint64
+
 	// Requests whose head arrived, malformed ones included; in flight now.
 	RequestsTotal  uint64
 	RequestsActive int64

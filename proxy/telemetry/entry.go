@@ -15,8 +15,8 @@ type Entry struct {
 	// Method, Host, Path, Query (without '?'), RequestID and UserAgent are the client's bytes: anything may be in them.
 	Method, Host, Path, Query []byte
 	RequestID, UserAgent      []byte
-	// Minor is the x of HTTP/1.x.
-	Minor uint8
+	// Major and Minor are the version of HTTP; a Major of 0 is 1.
+	Major, Minor uint8
 	// Status of the response, 0: none was sent.
 	Status int
 	Flags  Flags

@@ -76,6 +76,17 @@ var dataTable = []Metric{
 	{Name: "blitz_downstream_aborts_total", Kind: KindCounter, Unit: "requests", Help: "Requests whose client went away before they were answered.",
 		one: func(c *Counters) float64 { return float64(c.DownstreamAborts) }},
 
+	{Name: "blitz_http2_connections_total", Kind: KindCounter, Unit: "connections", Help: "Connections of clients that spoke HTTP/2.",
+		one: func(c *Counters) float64 { return float64(c.H2Connections) }},
+	{Name: "blitz_http2_resets_received_total", Kind: KindCounter, Unit: "streams", Help: "Streams that clients reset, by error code.", Labels: []string{"code"},
+		many: func(c *Counters, p put) { c.H2ResetsIn.each(p) }},
+	{Name: "blitz_http2_resets_sent_total", Kind: KindCounter, Unit: "streams", Help: "Streams of clients that the gateway reset, by error code.", Labels: []string{"code"},
+		many: func(c *Counters, p put) { c.H2ResetsOut.each(p) }},
+	{Name: "blitz_http2_goaways_sent_total", Kind: KindCounter, Unit: "connections", Help: "Connections that the gateway began to end with GOAWAY, by error code; blitz_failures_total tells the kinds of floods apart.", Labels: []string{"code"},
+		many: func(c *Counters, p put) { c.H2GoAways.each(p) }},
+	{Name: "blitz_http2_window_stalls_total", Kind: KindCounter, Unit: "stalls", Help: "Times that bytes of a response had to wait because the client's window for the stream was used up.",
+		one: func(c *Counters) float64 { return float64(c.H2WindowStalls) }},
+
 	{Name: "blitz_requests_total", Kind: KindCounter, Unit: "requests", Help: "Requests whose head arrived, malformed ones included.",
 		one: func(c *Counters) float64 { return float64(c.RequestsTotal) }},
 	{Name: "blitz_requests_active", Kind: KindGauge, Unit: "requests", Help: "Requests in flight now.",

@@ -61,7 +61,7 @@ func TestEveryCounterIsInTheTable(t *testing.T) {
 }
 
 func TestTableIsWellFormed(t *testing.T) {
-	name := regexp.MustCompile(`^blitz(_[a-z]+)+$`)
+	name := regexp.MustCompile(`^blitz(_[a-z]+[0-9]?)+$`)
 	seen := map[string]bool{}
 	for _, m := range Table {
 		assert.Regexp(t, name, m.Name)

@@ -22,7 +22,8 @@ func (s *stamp) appendTextLine(dst []byte, e *Entry) []byte {
 		dst = append(dst, '?')
 		dst = appendEscaped(dst, e.Query, maxLong)
 	}
-	dst = append(dst, ` HTTP/1.`...)
+	dst = append(dst, ` HTTP/`...)
+	dst = append(dst, '0'+max(e.Major, 1), '.')
 	dst = strconv.AppendUint(dst, uint64(e.Minor), 10)
 	dst = append(dst, '"')
 	dst = quotedOrDash(dst, e.Host, maxShort)

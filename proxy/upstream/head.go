@@ -18,6 +18,8 @@ var (
 	valueUpgrade  = []byte("upgrade")
 	viaVersion    = []byte("via: 1.1 ")
 	viaVersion10  = []byte("via: 1.0 ")
+	viaVersion2   = []byte("via: 2.0 ")
+	methodGet     = []byte("GET")
 	requestSuffix = []byte(" HTTP/1.1\r\n")
 )
 
@@ -33,7 +35,11 @@ func headSize(r *wire.Request, path []byte, cl *exchange.Client) int {
 // appendHead renders the request as it goes to the upstream: origin-form target with the path that was matched, the Host of the
 // client, hop-by-hop fields removed (and Expect, when we hold the body ourselves), framing our own (RFC 9110 section 7.6, RFC 9112 section 3.2.1).
 func appendHead(dst []byte, r *wire.Request, path []byte, x *exchange.Exchange, cl *exchange.Client, buffered bool) []byte {
-	dst = append(dst, r.MethodName...)
+	if x.Extended {
+		dst = append(dst, methodGet...)
+	} else {
+		dst = append(dst, r.MethodName...)
+	}
 	dst = append(dst, ' ')
 	if r.Form == wire.FormAuthority {
 		dst = append(dst, r.Target...)
@@ -75,7 +81,7 @@ func appendHead(dst []byte, r *wire.Request, path []byte, x *exchange.Exchange, 
 		dst = h1.AppendField(dst, nameXFH, r.Authority)
 	}
 	if len(cl.Pseudonym) > 0 {
-		dst = append(dst, viaProtocol(r)...)
+		dst = append(dst, viaProtocol(x)...)
 		dst = append(dst, cl.Pseudonym...)
 		dst = append(dst, '\r', '\n')
 	}
@@ -90,6 +96,9 @@ func appendHead(dst []byte, r *wire.Request, path []byte, x *exchange.Exchange, 
 	if x.WantsUpgrade && r.Upgrade != nil && r.Form != wire.FormAuthority {
 		dst = h1.AppendField(dst, nameConn, valueUpgrade)
 		dst = h1.AppendField(dst, nameUpgrade, r.Upgrade)
+		if x.Extended {
+			dst = appendWebSocketKey(dst, r)
+		}
 	}
 	return append(dst, '\r', '\n')
 }
@@ -106,8 +115,11 @@ func appendForwardedFor(dst []byte, r *wire.Request, cl *exchange.Client) []byte
 }
 
 // viaProtocol is the beginning of our Via entry: the version is the one the request was received with (RFC 9110 section 7.6.3).
-func viaProtocol(r *wire.Request) []byte {
-	if r.Minor == 0 {
+func viaProtocol(x *exchange.Exchange) []byte {
+	switch {
+	case x.Major == 2:
+		return viaVersion2
+	case x.Minor == 0:
 		return viaVersion10
 	}
 	return viaVersion

@@ -111,7 +111,7 @@ func appendKept(dst []byte, r *wire.Request, path []byte, x *exchange.Exchange, 
 		n := len(dst)
 		dst = appendRecord(dst, wire.FieldVia, nameVia, nil)
 		value := len(dst)
-		dst = append(append(dst, viaProtocol(r)[len("via: "):]...), cl.Pseudonym...)
+		dst = append(append(dst, viaProtocol(x)[len("via: "):]...), cl.Pseudonym...)
 		binary.BigEndian.PutUint32(dst[n+3:], uint32(len(dst)-value))
 	}
 	if r.Body == wire.BodyLength {

@@ -24,6 +24,8 @@ var allowAny = []byte("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS")
 // connectPath is the path that a CONNECT, which has none, is routed by: its host decides.
 var connectPath = []byte("/")
 
+var methodGet = []byte("GET")
+
 // Dispatch implements downstream.Dispatcher: steps 3 to 6 of the path.
 func (w *Worker) Dispatch(x *exchange.Exchange, r *wire.Request) {
 	if w.opt.Log != nil {
@@ -55,7 +57,11 @@ func (w *Worker) Dispatch(x *exchange.Exchange, r *wire.Request) {
 		x.Down.Fail(exchange.ErrTraceNotAllowed)
 		return
 	}
-	id, result := w.snap.Table.Lookup(r.Host, path, r.Method, r.MethodName, &w.scratch.params)
+	method, name := r.Method, r.MethodName
+	if x.Extended { // a WebSocket is a GET to whoever writes routes
+		method, name = wire.MethodGet, methodGet
+	}
+	id, result := w.snap.Table.Lookup(r.Host, path, method, name, &w.scratch.params)
 	switch result {
 	case route.NotFound:
 		x.Down.Fail(exchange.ErrNoRoute)
@@ -68,11 +74,11 @@ func (w *Worker) Dispatch(x *exchange.Exchange, r *wire.Request) {
 	}
 	a := &w.snap.Actions[id]
 	x.Route = a.Name
-	if r.Form == wire.FormAuthority && !a.AllowUpgrade {
+	x.WantsUpgrade = a.AllowUpgrade && (upgradable(r) || r.Form == wire.FormAuthority)
+	if !x.WantsUpgrade && (r.Form == wire.FormAuthority || x.Extended) {
 		x.Down.Fail(exchange.ErrUpgradeNotAllowed)
 		return
 	}
-	x.WantsUpgrade = a.AllowUpgrade && (upgradable(r) || r.Form == wire.FormAuthority)
 	if a.MaxBody > 0 {
 		x.MaxBody = a.MaxBody
 	}
@@ -124,7 +130,7 @@ func (w *Worker) Ended(x *exchange.Exchange) {
 	e := &w.scratch.entry
 	*e = telemetry.Entry{
 		Time: w.loop.Wall(), Method: x.Log.Method, Host: x.Log.Host, Path: x.Log.Path, Query: x.Log.Query,
-		UserAgent: x.Log.UserAgent, RequestID: x.Log.RequestID, Minor: x.Minor, Status: x.Status, Flags: x.Flags,
+		UserAgent: x.Log.UserAgent, RequestID: x.Log.RequestID, Major: x.Major, Minor: x.Minor, Status: x.Status, Flags: x.Flags,
 		BytesIn: x.BytesIn, BytesOut: x.BytesOut, Duration: now - x.Start, Route: x.Route, Cluster: x.Cluster,
 		Endpoint: x.Endpoint, Attempts: x.Attempts, UpstreamTime: -1, Code: x.Code, Detail: x.Detail,
 	}

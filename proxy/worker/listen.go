@@ -40,7 +40,7 @@ func (w *Worker) listen(s *snapshot.Listener, fds []int) *accepting {
 
 // settings makes what connections to a share.
 func (w *Worker) settings(a *accepting, s *snapshot.Listener) *downstream.Listener {
-	return &downstream.Listener{
+	l := &downstream.Listener{
 		Name: s.Name, Limits: s.Limits, Header: s.HeaderTimeout, Idle: s.IdleTimeout, Body: s.BodyIdleTimeout,
 		MaxBody: s.MaxBody, MaxRequests: s.MaxRequests,
 		MaxPerSource: s.MaxPerSource, MaxAge: s.MaxAge, MinRate: s.MinRate, ProxyProtocol: s.ProxyProtocol, TrustForwarded: s.TrustForwarded, ServerName: []byte(s.ServerName),
@@ -49,7 +49,12 @@ func (w *Worker) settings(a *accepting, s *snapshot.Listener) *downstream.Listen
 			a.ln.Released()
 			w.checkDrained()
 		},
+		HTTP1: s.HTTP1,
 	}
+	if s.HTTP2 {
+		l.HTTP2 = downstream.NewHTTP2(s.H2Limits)
+	}
+	return l
 }
 
 // close stops accepting. leave: another process holds the same sockets and goes on with their queues.

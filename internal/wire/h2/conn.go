@@ -12,6 +12,9 @@ type Config struct {
 	// ExtendedConnect: a server accepts CONNECT with :protocol (RFC 8441).
 	ExtendedConnect bool
 	Limits          Limits
+	// Fault, if set, hears of every stream error that is answered, by RST_STREAM or a 431. seen: the owner knows the stream, and Closed follows;
+	// otherwise the request was refused before it got there. It must not call c.
+	Fault func(c *Conn, e *Error, seen bool)
 }
 
 // Scratch is memory for the decoding of one header block at a time. All connections of a worker share one.
@@ -98,6 +101,8 @@ type Conn struct {
 	data         pendingData
 	early        earlyPriorities
 	headAt       int // where the head being written begins in out
+	lastAt       int // where in out the last HEADERS or DATA frame of lastID begins, so that its end can be marked there
+	lastID       uint32
 	budget       [floodKinds]int32
 	sentThisTick int
 	stalled      int
@@ -136,7 +141,7 @@ func (c *Conn) Start() {
 }
 
 // SetOut gives the buffer to which frames are appended. What is in it stays; it grows by allocation when it is full.
-func (c *Conn) SetOut(buf []byte) { c.out = buf }
+func (c *Conn) SetOut(buf []byte) { c.out, c.lastID = buf, 0 }
 
 // Out returns the buffer with what was appended.
 func (c *Conn) Out() []byte { return c.out }
@@ -227,7 +232,11 @@ func (c *Conn) wasReset(id uint32) bool {
 func (c *Conn) streamFault(id uint32, e *Error) *Error {
 	c.fault = e
 	c.sendReset(id, e.Code)
-	if s := c.streams.get(id); s != nil {
+	s := c.streams.get(id)
+	if c.cfg.Fault != nil {
+		c.cfg.Fault(c, e, s != nil)
+	}
+	if s != nil {
 		c.closeStream(s, e.Code, ByFault)
 	}
 	if !c.spend(floodReset) {
@@ -290,6 +299,12 @@ func (c *Conn) Drain() {
 	c.out = AppendGoAway(c.out, maxStreamID, NoError, "")
 	c.out = AppendPing(c.out, 0, drainPing)
 }
+
+// Refusing tells whether the second step of Drain has been taken: what has not come by now is not answered any more.
+func (c *Conn) Refusing() bool { return c.refusing }
+
+// InHead tells whether a header block has begun that CONTINUATION frames are still to complete.
+func (c *Conn) InHead() bool { return c.block.open }
 
 // DrainNow is the second step of Drain without waiting for the answer.
 func (c *Conn) DrainNow() {

@@ -136,6 +136,9 @@ func (c *Conn) tooLarge(id uint32, end bool) *Error {
 	block := c.enc.Begin(nil)
 	block = append(block, headTooLarge...)
 	c.out = AppendFrame(c.out, FrameHeaders, FlagEndHeaders|FlagEndStream, id, block)
+	if c.cfg.Fault != nil {
+		c.cfg.Fault(c, ErrHeadLarge, false)
+	}
 	if !end {
 		c.sendReset(id, NoError)
 	}

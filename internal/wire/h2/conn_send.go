@@ -124,6 +124,7 @@ func (c *Conn) EndHead(s *Stream, end bool) {
 	} else {
 		putHeader(c.out[c.headAt:], h)
 	}
+	c.lastAt, c.lastID = c.headAt, s.id
 	if end {
 		c.endLocal(s)
 	}
@@ -154,9 +155,15 @@ func (c *Conn) endLocal(s *Stream) {
 func (c *Conn) Writable(s *Stream) int { return int(max(0, min(c.sendLeft, s.sendLeft))) }
 
 // WriteData writes as much of p as the windows allow and returns how much that was. With end, the message is ended when
-// all of p went out, which for an empty p needs no window; then Closed may be called.
+// all of p went out, which for an empty p needs no window; then Closed may be called. The end of a message that is still
+// in Out is marked there, which saves an empty frame.
 func (c *Conn) WriteData(s *Stream, p []byte, end bool) int {
 	if s.closed || c.err != nil || s.localDone {
+		return 0
+	}
+	if end && len(p) == 0 && c.lastID == s.id && (s.headOut || c.cfg.Client) {
+		c.out[c.lastAt+flagsAt] |= byte(FlagEndStream)
+		c.endLocal(s)
 		return 0
 	}
 	n := min(len(p), c.Writable(s))
@@ -171,6 +178,7 @@ func (c *Conn) WriteData(s *Stream, p []byte, end bool) int {
 		if last && all && end {
 			h.Flags = FlagEndStream
 		}
+		c.lastAt, c.lastID = len(c.out), s.id
 		c.out = append(AppendHeader(c.out, h), rest[:k]...)
 		c.earn(floodWindow, 2)
 		rest = rest[k:]

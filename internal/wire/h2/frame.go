@@ -2,6 +2,9 @@ package h2
 
 import "encoding/binary"
 
+// flagsAt is where the flags stand in a frame header.
+const flagsAt = 4
+
 // Constants of RFC 9113.
 const (
 	// Preface is what a client sends first (section 3.4).
