@@ -24,7 +24,7 @@ func (o Outcome) Table() report.Table {
 		}
 		t.Rows = append(t.Rows, []string{
 			d.Scenario, d.Metric.Name + ", " + d.Metric.Unit, number(d.Baseline), number(d.Candidate), d.Metric.signed(d.Worse.Estimate),
-			d.Metric.interval(d.Worse), merged, d.Metric.interval(d.Noise), d.Metric.short(d.Limit), fmt.Sprintf("%.3f", d.P), d.Metric.short(d.Detectable), string(d.Verdict),
+			d.Metric.interval(d.Worse), merged, d.Metric.interval(d.Noise), d.Metric.short(d.Limit), fmt.Sprintf("%.3f", d.P), d.detectable(), string(d.Verdict),
 		})
 		if d.Verdict != Pass {
 			t.Notes = append(t.Notes, fmt.Sprintf("%s, %s: %s.", d.Scenario, d.Metric.Name, d.Reason))
@@ -43,6 +43,14 @@ func (o Outcome) Markdown() string {
 	b.WriteString("\nAbove zero is worse. 'Same against itself' is the baseline measured twice in the same rounds; the limit is the larger of the threshold and that noise. " +
 		"'Merged' compares the quantile of everything that was recorded. 'Detectable' is the smallest effect that these pairs would find four times out of five.\n")
 	return b.String()
+}
+
+// detectable is empty when it is so much that it says no more than 'too few pairs'.
+func (d Decision) detectable() string {
+	if d.Worse.Short || d.Detectable > 10 {
+		return ""
+	}
+	return d.Metric.short(d.Detectable)
 }
 
 func number(x float64) string {
