@@ -25,6 +25,7 @@
 //	       │                                                   ▼
 //	┌──────────────────────────────────────────────────────────────────────────────┐
 //	│ control plane: config ──▶ snapshot ──▶ server (workers, drain), admin        │
+//	│ keeper: health, discovery ──▶ views of clusters, which workers read          │
 //	└──────────────────────────────────────────────────────────────────────────────┘
 //
 //	1 listener    accepts; pauses when descriptors or the connection limit run out

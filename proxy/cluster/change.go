@@ -14,7 +14,23 @@ type line struct {
 	latest atomic.Pointer[Cluster]
 	// listed are the endpoints of the configuration: every generation has them.
 	listed []*endpoint.Endpoint
+	// trips are endpoints that failed too often in a row.
+	trips chan *endpoint.Endpoint
 }
+
+// maxTrips is how many reports may wait. Those that find no room are repeated by the next failure.
+const maxTrips = 64
+
+// Trip reports that e, of this generation, failed as often in a row as Upkeep.Outlier allows. It never blocks; workers may call it.
+func (c *Cluster) Trip(e *endpoint.Endpoint) {
+	select {
+	case c.line.trips <- e:
+	default:
+	}
+}
+
+// Trips are the reports of all generations, for the control plane.
+func (c *Cluster) Trips() <-chan *endpoint.Endpoint { return c.line.trips }
 
 // Latest is the newest generation of c.
 func (c *Cluster) Latest() *Cluster { return c.line.latest.Load() }

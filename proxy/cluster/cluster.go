@@ -66,7 +66,7 @@ type shared struct {
 
 // New completes c: it numbers the endpoints, gives them states where they have none, and builds the first view.
 func New(c Cluster) *Cluster {
-	c.line = &line{listed: c.Endpoints}
+	c.line = &line{listed: c.Endpoints, trips: make(chan *endpoint.Endpoint, maxTrips)}
 	return c.begin()
 }
 

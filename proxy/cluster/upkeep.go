@@ -3,6 +3,8 @@ package cluster
 import (
 	"crypto/tls"
 	"time"
+
+	"github.com/blitz-gateway/blitz/proxy/endpoint"
 )
 
 // Upkeep is what the control plane does for the endpoints of a cluster. Package keeper does it.
@@ -15,6 +17,8 @@ type Upkeep struct {
 	Outlier *Outlier
 	// Discovery finds the endpoints, nil: the list of the configuration is all.
 	Discovery *Discovery
+	// ParseList reads the list of endpoints in a file, for discovery of that kind.
+	ParseList func([]byte) ([]*endpoint.Endpoint, error)
 }
 
 // Protocol of a health check.
@@ -33,7 +37,7 @@ type HealthCheck struct {
 	// Interval between checks of one endpoint, moved by up to ±Jitter percent; Timeout of one check.
 	Interval, Timeout time.Duration
 	Jitter            int
-	// Healthy and Unhealthy are how many checks in a row change the state. The first check decides alone.
+	// Healthy and Unhealthy are how many checks in a row change the state. Until its first check, which decides alone, an endpoint counts as healthy.
 	Healthy, Unhealthy int
 	// Path, Host, Statuses (pairs of inclusive bounds) and Body, which the answer must contain, are for HTTP.
 	Path, Host string

@@ -42,7 +42,7 @@ type Discovery struct {
 	DNS string `yaml:"dns"`
 	// Service name, as in `_http._tcp.api.internal`: its SRV records give names, ports, priorities and weights.
 	SRV string `yaml:"srv"`
-	// File with a list of endpoints in YAML or JSON, each with address, and weight, zone and priority if wanted. It is read again when it has changed; a
+	// File in YAML or JSON with the key `endpoints`, a list as in a cluster but without host names. It is read again when it has changed; a
 	// broken file is reported and the last good list stays.
 	File string `yaml:"file"`
 	// Name server to ask, as in `127.0.0.1:53`. Not given: those of /etc/resolv.conf.
@@ -55,7 +55,7 @@ type Discovery struct {
 	StaleIfError Duration `yaml:"stale_if_error" min:"0s" max:"8760h"`
 }
 
-// HealthCheck asks each endpoint regularly how it is. Before its first check an endpoint gets no requests; the checks begin at once, and the first one decides alone.
+// HealthCheck asks each endpoint regularly how it is. The checks begin at once; until the first one, which decides alone, an endpoint counts as healthy.
 type HealthCheck struct {
 	// `http` sends a GET, `tcp` only connects, `grpc` asks grpc.health.v1.
 	Protocol string `yaml:"protocol" enum:"http,tcp,grpc"`
@@ -163,6 +163,12 @@ type RetryBudget struct {
 type Hedge struct {
 	// How long the first attempt may take until the second one starts. Not given: no second attempt.
 	After Duration `yaml:"after" min:"1ms" max:"24h"`
+}
+
+// EndpointList is a file of endpoints, for discovery.
+type EndpointList struct {
+	// Endpoints that are there now, with IP addresses or paths of Unix sockets.
+	Endpoints []Endpoint `yaml:"endpoints"`
 }
 
 // setClusterDefaults is the part of SetDefaults for the structs of this file.

@@ -10,8 +10,6 @@ const (
 	FailsChecks uint32 = 1 << iota
 	// Ejected: its answers to real requests say so. Set and cleared by the control plane alone.
 	Ejected
-	// Unchecked: health checks are configured and none has passed or failed yet.
-	Unchecked
 )
 
 // State is what all workers and the control plane share about one endpoint. Workers read it, and write only when a

@@ -54,6 +54,7 @@ func (s *Server) Publish(next *snapshot.Snapshot) error {
 		return err
 	}
 
+	s.keeper.Prime(context.Background(), next.Clusters)
 	applied := make(chan struct{}, len(s.workers))
 	waiting := 0
 	for i, w := range s.workers {
@@ -79,6 +80,7 @@ func (s *Server) Publish(next *snapshot.Snapshot) error {
 		break
 	}
 	s.snap.Store(next)
+	s.keep(next)
 	s.bound = bound
 	if newLog {
 		if old := s.log; old != nil && waiting == 0 {

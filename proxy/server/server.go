@@ -14,6 +14,7 @@ import (
 
 	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/proxy/admin"
+	"github.com/blitz-gateway/blitz/proxy/keeper"
 	"github.com/blitz-gateway/blitz/proxy/snapshot"
 	"github.com/blitz-gateway/blitz/proxy/telemetry"
 	"github.com/blitz-gateway/blitz/proxy/worker"
@@ -35,6 +36,7 @@ type Server struct {
 	log      *telemetry.AccessLog
 	bound    []bound
 	info     loop.Info
+	keeper   *keeper.Keeper
 
 	change   sync.Mutex // held while a snapshot is published, sockets are handed over, or a drain begins
 	draining bool
@@ -63,6 +65,8 @@ func Start(snap *snapshot.Snapshot, version string) (*Server, error) {
 func start(snap *snapshot.Snapshot, version string, from *Handover) (*Server, error) {
 	s := &Server{registry: telemetry.NewRegistry(version, time.Now()), drained: make(chan struct{}), failed: make(chan struct{})}
 	s.snap.Store(snap)
+	s.keeper = s.newKeeper()
+	s.registry.Clusters = s.clusterSamples
 	n := snap.Workers.Count
 	sockets, bound, err := bind(snap, nil, from)
 	if err != nil {
@@ -75,6 +79,7 @@ func start(snap *snapshot.Snapshot, version string, from *Handover) (*Server, er
 	}
 	s.registry.SetAccessLog(s.log)
 	s.registry.Config.Generation.Store(snap.Generation)
+	s.keeper.Prime(context.Background(), snap.Clusters)
 	// A loop never gives its thread back, so the control plane and the collector need threads of their own.
 	if runtime.GOMAXPROCS(0) <= n {
 		runtime.GOMAXPROCS(n + 1)
@@ -91,6 +96,9 @@ func start(snap *snapshot.Snapshot, version string, from *Handover) (*Server, er
 	}
 	for range n {
 		err = errors.Join(err, <-ready)
+	}
+	if err == nil {
+		s.keep(snap)
 	}
 	if err == nil && snap.Admin != nil {
 		if s.admin, err = admin.Start(*snap.Admin, s.registry); err != nil {
@@ -200,6 +208,7 @@ func (s *Server) ReopenLog() error {
 func (s *Server) Stop() { s.stopOnce.Do(s.stop) }
 
 func (s *Server) stop() {
+	s.keeper.Close()
 	for _, w := range s.workers {
 		if w != nil {
 			w.Stop()

@@ -46,7 +46,9 @@ func policies(cl *cluster.Cluster, c *config.Cluster, workers int) error {
 		Connections: share(b.MaxConnections), Pending: share(b.MaxPending), Requests: share(b.MaxRequests), Retries: share(b.MaxRetries),
 	}
 	cl.Upkeep.SlowStart = time.Duration(c.SlowStart)
-	cl.Upkeep.Discovery = discovery(c.Discovery)
+	if cl.Upkeep.Discovery = discovery(c.Discovery); c.Discovery != nil {
+		cl.Upkeep.ParseList = parseList(c.Discovery.File)
+	}
 	if o := c.Outlier; o != nil {
 		cl.Upkeep.Outlier = &cluster.Outlier{
 			ConsecutiveServer: uint32(o.Consecutive5xx), ConsecutiveGateway: uint32(o.ConsecutiveGateway), ConsecutiveConnect: uint32(o.ConsecutiveConnect),

@@ -18,6 +18,7 @@ import (
 func twoWorkers() *Samples {
 	s := &Samples{version: `v1 "quoted" \ and` + "\nbroken", started: time.Unix(1700000000, 250e6), workers: make([]workerSample, 2)}
 	s.log = LogStats{Lines: 5, Dropped: 2}
+	s.clusters = []ClusterSample{{Name: "api", Healthy: 1, Endpoints: []EndpointSample{{Name: "10.0.0.1:80", Healthy: true, Attempts: 3}, {Name: "10.0.0.2:80"}}}}
 	for i := range s.workers {
 		w := &s.workers[i]
 		w.engine = []string{"uring", "epoll"}[i]
@@ -98,4 +99,15 @@ func TestPrometheusReadsTheText(t *testing.T) {
 
 func TestNoWorkersIsStillValid(t *testing.T) {
 	assert.Equal(t, 0.0, value(t, parse(t, AppendText(nil, &Samples{}))["blitz_requests_total"]))
+}
+
+// However many endpoints there are, the number of series is bounded.
+func TestEndpointsBeyondTheBoundAreSummedUp(t *testing.T) {
+	s := &Samples{clusters: []ClusterSample{{Name: "big"}}}
+	for i := range maxEndpointSeries + 10 {
+		s.clusters[0].Endpoints = append(s.clusters[0].Endpoints, EndpointSample{Name: time.Duration(i).String(), Attempts: 2})
+	}
+	f := parse(t, AppendText(nil, s))["blitz_endpoint_attempts_total"]
+	require.Len(t, f.Metric, maxEndpointSeries+1)
+	require.EqualValues(t, 20, value(t, f, "big", "other"))
 }

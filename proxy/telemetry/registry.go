@@ -11,6 +11,8 @@ import (
 type Registry struct {
 	// Config is kept up to date by whoever changes the configuration.
 	Config ConfigStats
+	// Clusters tells how the clusters are, before ctx ends; nil: there are none. Set before the first Collect.
+	Clusters func(ctx context.Context) []ClusterSample
 
 	version string
 	started time.Time
@@ -69,9 +71,11 @@ type Samples struct {
 	started time.Time
 	log     LogStats
 	late    int
-	process processStats
-	config  configSample
-	workers []workerSample
+	// clusters in the order of the configuration.
+	clusters []ClusterSample
+	process  processStats
+	config   configSample
+	workers  []workerSample
 }
 
 type workerSample struct {
@@ -87,6 +91,9 @@ func (r *Registry) Collect(ctx context.Context) *Samples {
 	r.mu.Unlock()
 
 	s := &Samples{version: r.version, started: r.started, config: r.Config.sample(), process: readProcess(), workers: make([]workerSample, len(workers))}
+	if r.Clusters != nil {
+		s.clusters = r.Clusters(ctx)
+	}
 	if l := r.log.Load(); l != nil {
 		s.log = l.Stats()
 	}

@@ -23,7 +23,6 @@ import (
 	"github.com/blitz-gateway/blitz/internal/wire/h2"
 	"github.com/blitz-gateway/blitz/proxy/balance"
 	"github.com/blitz-gateway/blitz/proxy/cluster"
-	"github.com/blitz-gateway/blitz/proxy/endpoint"
 	"github.com/blitz-gateway/blitz/proxy/exchange"
 	"github.com/blitz-gateway/blitz/proxy/flow"
 	"github.com/blitz-gateway/blitz/proxy/proxyproto"
@@ -42,9 +41,6 @@ type Env struct {
 	BufferSize int
 	// Seed differs between workers, so that they do not all begin with the same endpoint.
 	Seed uint64
-	// Tripped is told when an endpoint has failed so often in a row that its cluster ejects it; nil: nobody wants to know.
-	// It must not block.
-	Tripped func(*cluster.Cluster, *endpoint.Endpoint)
 
 	resp     wire.Response // scratch of the parser: valid during one callback
 	freeReq  *Request

@@ -58,13 +58,13 @@ func (q *Request) count(o endpoint.Outcome) {
 		return
 	}
 	n := p.ep.State.Count(o)
-	if o == endpoint.Success || cl.env.Tripped == nil {
+	if o == endpoint.Success {
 		return
 	}
 	if out.ConsecutiveServer > 0 && n.Server >= out.ConsecutiveServer ||
 		out.ConsecutiveGateway > 0 && n.Gateway >= out.ConsecutiveGateway ||
 		out.ConsecutiveConnect > 0 && n.Connect >= out.ConsecutiveConnect {
-		cl.env.Tripped(cl.c, p.ep)
+		cl.c.Trip(p.ep)
 	}
 }
 

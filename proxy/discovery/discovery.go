@@ -1,0 +1,124 @@
+// Package discovery finds the endpoints of a cluster: addresses and services in the DNS, and lists in files. It runs on goroutines of the control plane.
+// It imports cluster, for the settings, and endpoint.
+package discovery
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/blitz-gateway/blitz/internal/loop"
+	"github.com/blitz-gateway/blitz/proxy/cluster"
+	"github.com/blitz-gateway/blitz/proxy/endpoint"
+)
+
+// Finder finds the endpoints of one cluster, again and again. It belongs to one goroutine.
+type Finder struct {
+	d     *cluster.Discovery
+	parse func([]byte) ([]*endpoint.Endpoint, error)
+	dns   resolver
+
+	modified time.Time
+	size     int64
+	last     []*endpoint.Endpoint
+}
+
+// ErrUnchanged says that there is nothing new.
+var ErrUnchanged = errors.New("unchanged")
+
+// New makes a finder. parse reads the list in a file.
+func New(d *cluster.Discovery, parse func([]byte) ([]*endpoint.Endpoint, error)) *Finder {
+	return &Finder{d: d, parse: parse, dns: resolver{server: d.Server}}
+}
+
+// Find looks once. next is when to look again. Without an error, or with ErrUnchanged for a file that was not touched, found is
+// the current list, sorted and without duplicates. With any other error the caller decides how long the last list is good enough.
+func (f *Finder) Find(ctx context.Context) (found []*endpoint.Endpoint, next time.Duration, err error) {
+	switch f.d.Kind {
+	case cluster.DiscoverFile:
+		return f.file()
+	case cluster.DiscoverSRV:
+		found, next, err = f.srv(ctx)
+	case cluster.DiscoverDNS:
+		found, next, err = f.addresses(ctx, f.d.Name, f.d.Port)
+	}
+	if err == nil && len(found) == 0 {
+		err = errors.New("no address")
+	}
+	if err != nil {
+		return nil, f.d.MinTTL, err
+	}
+	return sorted(found), min(max(next, f.d.MinTTL), f.d.MaxTTL), nil
+}
+
+func sorted(list []*endpoint.Endpoint) []*endpoint.Endpoint {
+	slices.SortStableFunc(list, func(a, b *endpoint.Endpoint) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(list, func(a, b *endpoint.Endpoint) bool { return a.Name == b.Name })
+}
+
+// file reads the file when it has changed.
+func (f *Finder) file() ([]*endpoint.Endpoint, time.Duration, error) {
+	info, err := os.Stat(f.d.Path)
+	if err != nil {
+		f.modified = time.Time{}
+		return nil, f.d.MinTTL, err
+	}
+	if info.ModTime().Equal(f.modified) && info.Size() == f.size {
+		return f.last, f.d.MinTTL, ErrUnchanged
+	}
+	b, err := os.ReadFile(f.d.Path)
+	if err != nil {
+		return nil, f.d.MinTTL, err
+	}
+	f.modified, f.size = info.ModTime(), info.Size()
+	list, err := f.parse(b)
+	if err != nil {
+		return nil, f.d.MinTTL, err
+	}
+	f.last = sorted(list)
+	return f.last, f.d.MinTTL, nil
+}
+
+func at(ip netip.Addr, port uint16, weight uint32) *endpoint.Endpoint {
+	a := netip.AddrPortFrom(ip.Unmap(), port)
+	return endpoint.New(a.String(), loop.Addr{TCP: a}, weight)
+}
+
+// addresses asks for A and AAAA. One of them may fail or be empty as long as the other is not.
+func (f *Finder) addresses(ctx context.Context, name string, port uint16) (found []*endpoint.Endpoint, ttl time.Duration, err error) {
+	ips, ttl, err := f.dns.addresses(ctx, name)
+	for _, ip := range ips {
+		found = append(found, at(ip, port, 1))
+	}
+	return found, ttl, err
+}
+
+// srv asks for the records of a service, then for the addresses of their targets (RFC 2782). Priorities are levels; a weight of 0 counts as 1.
+func (f *Finder) srv(ctx context.Context) (found []*endpoint.Endpoint, ttl time.Duration, err error) {
+	records, ttl, err := f.dns.services(ctx, f.d.Name)
+	if err != nil {
+		return nil, 0, err
+	}
+	var errs error
+	for _, r := range records {
+		ips, t, err := f.dns.addresses(ctx, r.target)
+		if err != nil {
+			errs = errors.Join(errs, err)
+			continue
+		}
+		ttl = min(ttl, t)
+		for _, ip := range ips {
+			e := at(ip, r.port, max(1, uint32(r.weight)))
+			e.Priority = int(r.priority)
+			found = append(found, e)
+		}
+	}
+	if len(found) == 0 && errs != nil {
+		return nil, 0, errs
+	}
+	return found, ttl, nil
+}
