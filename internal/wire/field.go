@@ -64,6 +64,7 @@ const (
 	FieldVary
 	FieldVia
 	FieldWWWAuthenticate
+	FieldXForwardedClientCert
 	FieldXForwardedFor
 	FieldXForwardedHost
 	FieldXForwardedPort
@@ -139,19 +140,20 @@ var fieldTable = [fieldCount]struct {
 	FieldTraceparent:            {"Traceparent", 0},
 	FieldTracestate:             {"Tracestate", 0},
 	// Announces the names of trailers, which are forwarded, so it is too.
-	FieldTrailer:          {"Trailer", 0},
-	FieldTransferEncoding: {"Transfer-Encoding", hopByHop},
-	FieldUpgrade:          {"Upgrade", hopByHop},
-	FieldUserAgent:        {"User-Agent", 0},
-	FieldVary:             {"Vary", 0},
-	FieldVia:              {"Via", 0},
-	FieldWWWAuthenticate:  {"WWW-Authenticate", 0},
-	FieldXForwardedFor:    {"X-Forwarded-For", 0},
-	FieldXForwardedHost:   {"X-Forwarded-Host", 0},
-	FieldXForwardedPort:   {"X-Forwarded-Port", 0},
-	FieldXForwardedProto:  {"X-Forwarded-Proto", 0},
-	FieldXRealIP:          {"X-Real-IP", 0},
-	FieldXRequestID:       {"X-Request-Id", 0},
+	FieldTrailer:              {"Trailer", 0},
+	FieldTransferEncoding:     {"Transfer-Encoding", hopByHop},
+	FieldUpgrade:              {"Upgrade", hopByHop},
+	FieldUserAgent:            {"User-Agent", 0},
+	FieldVary:                 {"Vary", 0},
+	FieldVia:                  {"Via", 0},
+	FieldWWWAuthenticate:      {"WWW-Authenticate", 0},
+	FieldXForwardedClientCert: {"X-Forwarded-Client-Cert", 0},
+	FieldXForwardedFor:        {"X-Forwarded-For", 0},
+	FieldXForwardedHost:       {"X-Forwarded-Host", 0},
+	FieldXForwardedPort:       {"X-Forwarded-Port", 0},
+	FieldXForwardedProto:      {"X-Forwarded-Proto", 0},
+	FieldXRealIP:              {"X-Real-IP", 0},
+	FieldXRequestID:           {"X-Request-Id", 0},
 }
 
 // String returns the usual spelling of a well-known name, "" for FieldOther.

@@ -106,6 +106,9 @@ func (d *decoder) checkListener(l *Listener, i int) {
 		}
 	}
 	d.checkHTTP2(&l.HTTP2, "listeners", i, "http2")
+	if l.TLS != nil {
+		d.checkTLS(l.TLS, i)
+	}
 	if l.Limits.RequestLine > l.Limits.HeadSize {
 		d.report(fmt.Sprintf("a request line of %v does not fit into a head of %v", l.Limits.RequestLine, l.Limits.HeadSize),
 			"expected request_line to be at most head_size", "listeners", i, "limits", "request_line")

@@ -62,8 +62,8 @@ type Listener struct {
 	Protocols []string `yaml:"protocols" enum:"h1,h2" later:"h3"`
 	// Limits of HTTP/2 connections.
 	HTTP2 HTTP2 `yaml:"http2"`
-	// Certificates for TLS on the same port.
-	TLS *struct{} `yaml:"tls" later:"true"`
+	// TLS on the same port: the first byte of a connection tells whether it is TLS. Not given: no TLS.
+	TLS *ListenerTLS `yaml:"tls"`
 	// Largest messages accepted from clients.
 	Limits Limits `yaml:"limits"`
 	// How long clients may take.

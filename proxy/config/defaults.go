@@ -48,6 +48,19 @@ func SetDefaults(p any) {
 		}
 		p.ServerName = "blitz"
 		p.Backlog = 4096
+	case *ListenerTLS:
+		p.MinVersion = "1.2"
+		p.Plaintext = "allow"
+		p.HandshakeTimeout = Duration(10 * time.Second)
+		p.MaxHandshakes = 1024
+		p.MaxWaitingHandshakes = 16384
+		SetDefaults(&p.ClientAuth)
+		SetDefaults(&p.Tickets)
+	case *ClientAuth:
+		p.Mode = "none"
+	case *Tickets:
+		p.Enabled = true
+		p.Rotate = Duration(12 * time.Hour)
 	case *Cluster:
 		p.Balance = "round_robin"
 		p.Protocol = "h1"

@@ -9,6 +9,7 @@ import (
 	"github.com/blitz-gateway/blitz/internal/wire/h1"
 	"github.com/blitz-gateway/blitz/proxy/exchange"
 	"github.com/blitz-gateway/blitz/proxy/flow"
+	"github.com/blitz-gateway/blitz/proxy/secure"
 )
 
 // Kinds of a connection's timer: what it is waiting for.
@@ -77,6 +78,9 @@ type Conn struct {
 	started   int64 // loop time of the accept
 	proxyWait bool  // the PROXY protocol header is still to come
 	counted   bool  // in lst.sources
+	first     bool  // nothing has come yet that tells TLS from plain text
+	toHTTPS   bool  // requests are answered with a redirect to https
+	tls       *secure.Conn
 
 	client     exchange.Client
 	haveClient bool
@@ -102,9 +106,6 @@ func (c *Conn) arm(kind uint8, d time.Duration) {
 		c.env.Loop.Disarm(&c.timer)
 	}
 }
-
-// OnConnect implements loop.Handler. Accepted sockets never get it.
-func (c *Conn) OnConnect(error) {}
 
 // OnRecv implements loop.Handler.
 func (c *Conn) OnRecv(p []byte) {
@@ -383,6 +384,7 @@ func (c *Conn) Client() *exchange.Client {
 			c.client.IP = append(c.ip[:0], "unknown"...)
 		}
 		c.client.Scheme = schemeHTTP
+		c.describeTLS()
 		c.client.TrustForwarded = c.lst.TrustForwarded
 		c.client.Pseudonym = c.lst.ServerName
 		c.client.Listener = c.lst.Name

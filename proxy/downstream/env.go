@@ -25,6 +25,7 @@ import (
 	"github.com/blitz-gateway/blitz/proxy/exchange"
 	"github.com/blitz-gateway/blitz/proxy/flow"
 	"github.com/blitz-gateway/blitz/proxy/respond"
+	"github.com/blitz-gateway/blitz/proxy/secure"
 	"github.com/blitz-gateway/blitz/proxy/telemetry"
 )
 
@@ -43,6 +44,8 @@ type Env struct {
 	Count    *telemetry.Counters
 	Dispatch Dispatcher
 	Date     respond.Date
+	// TLS is what TLS connections of the worker share; needed where a listener has TLS.
+	TLS *secure.Env
 
 	draining bool
 	grace    time.Duration // for unused connections, when draining
@@ -82,6 +85,12 @@ type Listener struct {
 	MinRate int64
 	// ProxyProtocol: connections begin with a PROXY protocol header, which names the client.
 	ProxyProtocol bool
+	// TLS on the same port, nil: none. Handshake bounds the time of a handshake, Plaintext says what becomes of other connections,
+	// ForwardCert tells endpoints about the certificate of the client.
+	TLS         *secure.Config
+	Handshake   time.Duration
+	Plaintext   Plaintext
+	ForwardCert bool
 	// TrustForwarded, ServerName: see snapshot.Listener.
 	TrustForwarded bool
 	ServerName     []byte
@@ -138,6 +147,7 @@ func (e *Env) Accept(fd int, l *Listener) {
 	e.Count.DownstreamActive++
 	c.id = e.Loop.Attach(fd, c)
 	c.proxyWait = l.ProxyProtocol
+	c.first = l.TLS != nil
 	if !c.proxyWait && !c.admit() {
 		return
 	}

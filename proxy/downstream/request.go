@@ -24,6 +24,9 @@ func (c *Conn) take(p []byte) {
 		c.proxyHeader(p)
 		return
 	}
+	if c.first && c.sniffTLS(p) {
+		return
+	}
 	if c.in.Len() == 0 {
 		rest := c.input(p)
 		if len(rest) > 0 && !c.closing && !c.in.Add(e.Pool, rest, maxAhead) {
@@ -144,7 +147,11 @@ func (c *Conn) begin(r *wire.Request) {
 		c.arm(waitBody, c.lst.Body)
 		c.x.bodyRate.start(x.Start)
 	}
-	e.Dispatch.Dispatch(&x.Exchange, r)
+	if c.toHTTPS {
+		c.redirect(r)
+	} else {
+		e.Dispatch.Dispatch(&x.Exchange, r)
+	}
 	if c.x == x && c.reqDone && x.Up != nil {
 		x.Up.Finish(nil)
 	}

@@ -68,9 +68,12 @@ func (c *Conn) proxyHeader(p []byte) {
 	if !c.admit() {
 		return
 	}
-	c.in.Drop(e.Pool, n)
-	if c.in.Len() > 0 {
-		c.again()
+	// The header was not complete before p came, so that all that follows it stands at the end of p.
+	rest := p[len(p)-(c.in.Len()-n):]
+	c.in.Release(e.Pool)
+	if len(rest) > 0 {
+		e.Count.DownstreamBytesIn -= uint64(len(rest)) // they have been counted
+		c.take(rest)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 
 	"github.com/blitz-gateway/blitz/internal/wire"
+	"github.com/blitz-gateway/blitz/internal/wire/tlsrec"
 )
 
 // Downstream is the client's side of an exchange, as the upstream side sees it.
@@ -115,6 +116,10 @@ type Client struct {
 	IP []byte
 	// Scheme is "http" or "https".
 	Scheme []byte
+	// TLS is what the handshake with the client settled; nil without TLS.
+	TLS *tlsrec.State
+	// Cert is the value of X-Forwarded-Client-Cert for endpoints; empty: none is sent.
+	Cert []byte
 	// TrustForwarded keeps the client's X-Forwarded-* and appends to it.
 	TrustForwarded bool
 	// Pseudonym is the received-by of our Via entry; empty: no Via.

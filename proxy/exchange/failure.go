@@ -55,7 +55,9 @@ var (
 	ErrTraceNotAllowed = &Failure{Source: FromUs, Status: 405, Code: "trace_not_allowed",
 		Detail: "TRACE is not forwarded"}
 	ErrSchemeMismatch = &Failure{Source: FromUs, Status: 421, Code: "scheme_mismatch",
-		Detail: "the target is https, but this connection is not encrypted"}
+		Detail: "the scheme of the target is not that of this connection"}
+	ErrPlaintext = &Failure{Source: FromDownstream, Status: 400, Flags: DownstreamProtocol, Code: "plaintext_refused",
+		Detail: "this port speaks TLS only"}
 	ErrOverload = &Failure{Source: FromUs, Status: 503, Flags: Overload, Code: "overload", RetryAfter: 1,
 		Detail: "the gateway is out of buffer memory"}
 

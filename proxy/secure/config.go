@@ -51,3 +51,14 @@ func (c *Config) Prepare() error {
 	})
 	return c.err
 }
+
+// With is c with other limits. What is made later is made once for both.
+func (c *Config) With(maxHandshakes, maxWaiting int) *Config {
+	next := &Config{Sizer: c.Sizer, MaxHandshakes: maxHandshakes, MaxWaiting: maxWaiting}
+	next.make = func() (*tls.Config, error) {
+		err := c.Prepare()
+		return c.tls.Load(), err
+	}
+	next.tls.Store(c.tls.Load())
+	return next
+}

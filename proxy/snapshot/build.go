@@ -60,6 +60,9 @@ func build(c *config.Config, generation uint64, r Resolver, prev *Snapshot) (*Sn
 	}
 	for i := range c.Listeners {
 		l, err := listener(&c.Listeners[i])
+		if err == nil && r != nil { // without a resolver nothing is read or looked up
+			err = secureListener(&l, &c.Listeners[i], prev)
+		}
 		if err != nil {
 			errs = append(errs, err)
 		}

@@ -100,6 +100,8 @@ type Listener struct {
 	ProxyProtocol bool
 	// TrustForwarded keeps X-Forwarded-* of the client and appends to it; otherwise they are replaced.
 	TrustForwarded bool
+	// TLS on the same port, nil: none.
+	TLS *TLS
 	// ServerName is the Server field of local replies and the pseudonym in Via; "" sends neither.
 	ServerName string
 }

@@ -27,6 +27,8 @@ type Entry struct {
 	// Attempts that were made to get an answer from an endpoint, 0: none.
 	Attempts                 int
 	Route, Cluster, Endpoint string
+	// Of the client's TLS: version, cipher suite, application protocol, server name; empty without TLS.
+	TLSVersion, TLSSuite, ALPN, ServerName string
 	// Code is the code of a failure, Detail more about it.
 	Code, Detail string
 }

@@ -11,6 +11,7 @@ var (
 	nameXFF       = []byte("x-forwarded-for")
 	nameXFP       = []byte("x-forwarded-proto")
 	nameXFH       = []byte("x-forwarded-host")
+	nameXFCC      = []byte("x-forwarded-client-cert")
 	nameConn      = []byte("connection")
 	nameUpgrade   = []byte("upgrade")
 	nameLength    = []byte("content-length: ")
@@ -25,7 +26,7 @@ var (
 
 // headSize is an upper bound of what appendHead writes.
 func headSize(r *wire.Request, path []byte, cl *exchange.Client) int {
-	n := len(r.MethodName) + len(path) + len(r.Query) + 3*len(r.Authority) + 2*len(cl.IP) + len(cl.Pseudonym) + len(r.Upgrade) + 256
+	n := len(r.MethodName) + len(path) + len(r.Query) + 3*len(r.Authority) + 2*len(cl.IP) + len(cl.Cert) + len(cl.Pseudonym) + len(r.Upgrade) + 256
 	for i := range r.Fields {
 		n += len(r.Fields[i].Name) + len(r.Fields[i].Value) + 4
 	}
@@ -53,7 +54,7 @@ func appendHead(dst []byte, r *wire.Request, path []byte, x *exchange.Exchange, 
 	dst = append(dst, requestSuffix...)
 	dst = h1.AppendField(dst, nameHost, r.Authority)
 
-	w := passing{trust: cl.TrustForwarded, buffered: buffered}
+	w := passing{trust: cl.TrustForwarded, buffered: buffered, haveCert: len(cl.Cert) > 0}
 	for i := range r.Fields {
 		f := &r.Fields[i]
 		if f.Hop {
@@ -79,6 +80,9 @@ func appendHead(dst []byte, r *wire.Request, path []byte, x *exchange.Exchange, 
 	}
 	if !w.haveHost {
 		dst = h1.AppendField(dst, nameXFH, r.Authority)
+	}
+	if len(cl.Cert) > 0 {
+		dst = h1.AppendField(dst, nameXFCC, cl.Cert)
 	}
 	if len(cl.Pseudonym) > 0 {
 		dst = append(dst, viaProtocol(x)...)
@@ -130,7 +134,7 @@ type passing struct {
 	// trust keeps X-Forwarded-* of the client; buffered: the gateway has asked for the body itself.
 	trust, buffered bool
 	// have…: the field went on, so the gateway's own is not needed.
-	haveFor, haveProto, haveHost bool
+	haveFor, haveProto, haveHost, haveCert bool
 }
 
 // What becomes of a field.
@@ -145,6 +149,7 @@ const (
 var decided = [256]bool{
 	wire.FieldHost: true, wire.FieldContentLength: true, wire.FieldTransferEncoding: true, wire.FieldExpect: true,
 	wire.FieldXForwardedFor: true, wire.FieldXForwardedProto: true, wire.FieldXForwardedHost: true, wire.FieldForwarded: true,
+	wire.FieldXForwardedClientCert: true,
 }
 
 func (w *passing) field(id wire.FieldID) int {
@@ -171,6 +176,10 @@ func (w *passing) field(id wire.FieldID) int {
 			return dropField
 		}
 		w.haveHost = true
+	case wire.FieldXForwardedClientCert:
+		if !w.trust || w.haveCert {
+			return dropField
+		}
 	case wire.FieldForwarded:
 		if !w.trust {
 			return dropField

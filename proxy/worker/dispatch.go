@@ -48,7 +48,7 @@ func (w *Worker) Dispatch(x *exchange.Exchange, r *wire.Request) {
 		}
 		path = norm
 	}
-	if len(r.Scheme) == len("https") { // absolute form; the codec knows http and https only (RFC 9110 section 7.4)
+	if r.Scheme != nil && (len(r.Scheme) == len("https")) != (x.Down.Client().TLS != nil) { // the codecs know http and https only (RFC 9110 section 7.4)
 		x.Down.Fail(exchange.ErrSchemeMismatch)
 		return
 	}
@@ -139,6 +139,9 @@ func (w *Worker) Ended(x *exchange.Exchange) {
 	}
 	if c := x.Down.Client(); c != nil {
 		e.Client, e.Listener = c.Peer, c.Listener
+		if t := c.TLS; t != nil {
+			e.TLSVersion, e.TLSSuite, e.ALPN, e.ServerName = t.VersionName(), t.SuiteName(), t.ALPN, t.ServerName
+		}
 	}
 	w.opt.Log.Log(e)
 }

@@ -54,6 +54,10 @@ func (w *Worker) settings(a *accepting, s *snapshot.Listener) *downstream.Listen
 	if s.HTTP2 {
 		l.HTTP2 = downstream.NewHTTP2(s.H2Limits)
 	}
+	if t := s.TLS; t != nil {
+		l.TLS, l.Handshake, l.ForwardCert = t.Config, t.Handshake, t.ForwardCert
+		l.Plaintext = downstream.Plaintext(t.Plaintext)
+	}
 	return l
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/proxy/downstream"
 	"github.com/blitz-gateway/blitz/proxy/flow"
+	"github.com/blitz-gateway/blitz/proxy/secure"
 	"github.com/blitz-gateway/blitz/proxy/snapshot"
 	"github.com/blitz-gateway/blitz/proxy/telemetry"
 	"github.com/blitz-gateway/blitz/proxy/upstream"
@@ -63,6 +64,7 @@ type Worker struct {
 	closing   int // listeners that are closed, and may still bring a connection
 
 	down downstream.Env
+	tls  *secure.Env
 	up   upstream.Env
 	pool *flow.Pool
 
@@ -80,7 +82,8 @@ func New(o Options) (*Worker, error) {
 		return nil, fmt.Errorf("worker %d: %d sockets for %d listeners", o.ID, len(o.Sockets), len(o.Snapshot.Listeners))
 	}
 	w := &Worker{opt: o, loop: o.Loop, count: o.Count, snap: o.Snapshot, pool: newPool(o.Snapshot)}
-	w.down = downstream.Env{Loop: o.Loop, Pool: w.pool, Count: o.Count, Dispatch: w}
+	w.tls = secure.NewEnv(o.Loop, w.pool, o.Count)
+	w.down = downstream.Env{Loop: o.Loop, Pool: w.pool, Count: o.Count, Dispatch: w, TLS: w.tls}
 	w.up = upstream.Env{Loop: o.Loop, Pool: w.pool, Count: o.Count, BufferSize: cmp.Or(o.BufferSize, loop.DefaultBufferSize), Seed: uint64(o.ID)}
 	w.connectClusters(o.Snapshot)
 	w.trim.Handler = w

@@ -11,6 +11,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Tickets are the keys under which servers seal session tickets. Every configuration that uses a Tickets resumes the
@@ -25,6 +26,8 @@ type Tickets struct {
 	// sealer is a configuration that only holds keys: crypto/tls seals and opens tickets with it on behalf of others, so
 	// a change reaches all of them at once.
 	sealer atomic.Pointer[tls.Config]
+	// every and next say when the next session that is sealed gets a new key: nanoseconds, and nanoseconds of the Unix epoch; 0: never.
+	every, next atomic.Int64
 }
 
 // keptKeys is how many keys Rotate keeps. Rotated every 12 hours, a session can be resumed for one to one and a half days.
@@ -38,6 +41,25 @@ func NewTickets() *Tickets {
 	t := &Tickets{}
 	t.Rotate()
 	return t
+}
+
+// RotateEvery makes the first ticket that is sealed after each d be sealed with a new key. 0 ends that.
+func (t *Tickets) RotateEvery(d time.Duration) {
+	if t.every.Swap(int64(d)) != int64(d) {
+		t.next.Store(time.Now().UnixNano() + int64(d))
+	}
+}
+
+// rotateInTime replaces the first key when its time has come.
+func (t *Tickets) rotateInTime() {
+	every := t.every.Load()
+	if every == 0 {
+		return
+	}
+	now, next := time.Now().UnixNano(), t.next.Load()
+	if now >= next && t.next.CompareAndSwap(next, now+every) {
+		t.Rotate()
+	}
 }
 
 // Rotate puts a new random key first and forgets the oldest one.
@@ -112,6 +134,7 @@ func ParseTicketKeys(text []byte) ([][32]byte, error) {
 // attach makes a configuration use the tickets.
 func (t *Tickets) attach(cfg *tls.Config) {
 	cfg.WrapSession = func(cs tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
+		t.rotateInTime()
 		return t.sealer.Load().EncryptTicket(cs, ss)
 	}
 	cfg.UnwrapSession = func(identity []byte, cs tls.ConnectionState) (*tls.SessionState, error) {
