@@ -22,8 +22,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// authority issues the certificates of a test.
-type authority struct {
+// issuer issues the certificates of a test.
+type issuer struct {
 	t    *testing.T
 	dir  string
 	cert *x509.Certificate
@@ -33,11 +33,11 @@ type authority struct {
 	n    int64
 }
 
-func newAuthority(t *testing.T) *authority {
+func newIssuer(t *testing.T) *issuer {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	a := &authority{t: t, dir: t.TempDir(), key: key, n: 1}
+	a := &issuer{t: t, dir: t.TempDir(), key: key, n: 1}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
@@ -57,7 +57,7 @@ func writePEM(t *testing.T, file, kind string, der []byte) {
 }
 
 // issue makes a certificate for the names and returns the names of the files: base.crt and base.key.
-func (a *authority) issue(base string, isRSA bool, names ...string) (cert, key string) {
+func (a *issuer) issue(base string, isRSA bool, names ...string) (cert, key string) {
 	a.t.Helper()
 	a.n++
 	template := &x509.Certificate{
@@ -87,14 +87,14 @@ func (a *authority) issue(base string, isRSA bool, names ...string) (cert, key s
 }
 
 // pool trusts the authority.
-func (a *authority) pool() *x509.CertPool {
+func (a *issuer) pool() *x509.CertPool {
 	p := x509.NewCertPool()
 	p.AddCert(a.cert)
 	return p
 }
 
 // certificates renders the key of a listener's tls for one site.
-func (a *authority) certificates(names ...string) string {
+func (a *issuer) certificates(names ...string) string {
 	cert, key := a.issue("site", false, names...)
 	return "certificates: [{cert: " + cert + ", key: " + key + "}]"
 }

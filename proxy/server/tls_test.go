@@ -28,7 +28,7 @@ func TestTLSAndPlainShareThePort(t *testing.T) {
 			b, _ := io.ReadAll(r.Body)
 			fmt.Fprintf(w, "%s %s %d", r.Header.Get("X-Forwarded-Proto"), r.URL.Path, len(b))
 		})
-		a := newAuthority(t)
+		a := newIssuer(t)
 		g := gate(t, engine, setup{endpoints: []string{origin}, listener: "tls: {" + a.certificates("site.test") + "}"})
 		for _, version := range []uint16{tls.VersionTLS13, tls.VersionTLS12} {
 			c := g.secure(&tls.Config{RootCAs: a.pool(), ServerName: "site.test", MaxVersion: version, NextProtos: []string{"http/1.1"}})
@@ -74,7 +74,7 @@ func TestTLSAndPlainShareThePort(t *testing.T) {
 
 func TestPlaintextOnATLSPort(t *testing.T) {
 	engines(t, func(t *testing.T, engine string) {
-		a := newAuthority(t)
+		a := newIssuer(t)
 		site := a.certificates("site.test")
 		t.Run("refuse", func(t *testing.T) {
 			g := gate(t, engine, setup{listener: "tls: {" + site + ", plaintext: refuse}"})
@@ -102,7 +102,7 @@ func TestPlaintextOnATLSPort(t *testing.T) {
 
 func TestCertificateByServerName(t *testing.T) {
 	engines(t, func(t *testing.T, engine string) {
-		a := newAuthority(t)
+		a := newIssuer(t)
 		var list []string
 		for base, names := range map[string][]string{"one": {"one.test"}, "wild": {"*.wild.test"}, "exact": {"exact.wild.test"}} {
 			cert, key := a.issue(base, false, names...)
@@ -130,8 +130,8 @@ func TestClientCertificates(t *testing.T) {
 		origin := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, strings.Join(r.Header.Values("X-Forwarded-Client-Cert"), "|"))
 		})
-		a, foreign := newAuthority(t), newAuthority(t)
-		identity := func(a *authority) []tls.Certificate {
+		a, foreign := newIssuer(t), newIssuer(t)
+		identity := func(a *issuer) []tls.Certificate {
 			cert, key := a.issue("someone", false, "someone.test")
 			pair, err := tls.LoadX509KeyPair(cert, key)
 			require.NoError(t, err)
@@ -183,7 +183,7 @@ func TestClientCertificates(t *testing.T) {
 // is answered to.
 func TestDamagedRecords(t *testing.T) {
 	engines(t, func(t *testing.T, engine string) {
-		a := newAuthority(t)
+		a := newIssuer(t)
 		g := gate(t, engine, setup{listener: "tls: {" + a.certificates("site.test") + "}"})
 		var size int
 		for at := 0; size == 0 || at < size; at++ {
@@ -256,7 +256,7 @@ func (c *tapped) Write(p []byte) (int, error) {
 // New certificates are for new connections; those that are there go on. Sessions can be resumed over a reload.
 func TestCertificatesAreReloaded(t *testing.T) {
 	engines(t, func(t *testing.T, engine string) {
-		a := newAuthority(t)
+		a := newIssuer(t)
 		cert, key := a.issue("first", false, "site.test")
 		file := a.dir + "/blitz.yaml"
 		yaml := fmt.Sprintf("workers: {count: 1, engine: %s}\nlisteners: [{address: \"127.0.0.1:0\", tls: {certificates: [{cert: %s, key: %s}]}}]\nroutes: [{respond: {body: hi}}]\n", engine, cert, key)
@@ -301,4 +301,3 @@ func TestCertificatesAreReloaded(t *testing.T) {
 		require.Equal(t, "hi", g.secure(&tls.Config{RootCAs: a.pool(), ServerName: "site.test"}).ask(get("/")).Text, "the old configuration stays")
 	})
 }
-
