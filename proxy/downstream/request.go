@@ -49,7 +49,7 @@ func (c *Conn) again() {
 
 // input consumes b as far as it goes and returns the rest: an incomplete head or trailer section, or requests ahead of their turn.
 func (c *Conn) input(b []byte) []byte {
-	if c.requests == 0 && c.lst.HTTP2 != nil && c.x == nil && (b[0] == 'P' || !c.lst.HTTP1) {
+	if c.requests == 0 && c.lst.HTTP2 != nil && c.x == nil && (b[0] == 'P' || !c.lst.HTTP1) && c.mayBeH2() {
 		if rest, done := c.sniff(b); done {
 			return rest
 		}

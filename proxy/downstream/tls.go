@@ -48,10 +48,16 @@ func (c *Conn) OnConnect(err error) {
 	case c.closing:
 	case err != nil:
 		c.shut()
+	case c.lst.HTTP2 != nil && c.tls.State().ALPN == "h2":
+		c.startH2()
 	default:
 		c.arm(waitHead, c.firstWait())
 	}
 }
+
+// mayBeH2 tells whether the first bytes may be HTTP/2 that nobody agreed upon: with TLS, ALPN has decided (RFC 9113 section 3.3), unless there is
+// nothing else to speak.
+func (c *Conn) mayBeH2() bool { return !c.toHTTPS && (c.tls == nil || !c.lst.HTTP1) }
 
 // redirect answers a request in plain text with the same address and https. It needs to know the host.
 func (c *Conn) redirect(r *wire.Request) {
