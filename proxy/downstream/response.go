@@ -52,6 +52,8 @@ func (c *Conn) Head(r *wire.Response) {
 		c.keepAlive = false
 		c.reqDone = false
 		c.env.Loop.Disarm(&c.timer)
+	} else if r.Body == wire.BodyNone && r.Length < 0 && !c.isHead && r.Status != 204 && r.Status != 304 {
+		r.Body, r.Length = wire.BodyLength, 0 // HTTP/2 ends a message without a body by a flag, HTTP/1.1 by a length
 	} else if r.Body == wire.BodyChunked || r.Body == wire.BodyUntilClose {
 		if c.minor > 0 {
 			f.Chunked, c.chunked = true, true

@@ -332,3 +332,6 @@ func TestH2UpstreamManyClients(t *testing.T) {
 		require.EqualValues(t, 1000, g.counters().UpstreamStreams)
 	})
 }
+
+// says2 answers with the address of the connection that the request came over.
+func says2(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.RemoteAddr) }

@@ -34,9 +34,10 @@ func (p *pool) unlist(c *h2Conn) {
 }
 
 // pick returns a connection that takes one more request, which may have to be opened first; nil when the limit is reached.
-// fresh asks for one on which nothing was sent yet.
+// fresh asks for one on which nothing was sent yet, where that is possible.
 func (p *pool) pick(fresh bool) *h2Conn {
 	o := &p.client.c.HTTP2
+	fresh = fresh && !p.full()
 	var best *h2Conn
 	count := 0
 	for c := p.h2; c != nil; c = c.next {
@@ -58,9 +59,10 @@ func (p *pool) pick(fresh bool) *h2Conn {
 	return p.dial()
 }
 
-// connectH2 finds a connection of p for q, or lets it wait for one. fresh is as for connect.
-func (q *Request) connectH2(p *pool, fresh bool) {
-	c := p.pick(fresh)
+// connectH2 finds a connection of p for q, or lets it wait for one.
+func (q *Request) connectH2(p *pool) {
+	c := p.pick(q.fresh)
+	q.fresh = false
 	if c == nil {
 		q.await(p)
 		return
@@ -74,8 +76,8 @@ func (c *h2Conn) attach(q *Request) {
 	e := c.env()
 	q.hc = c
 	q.x.Endpoint = c.pool.ep.Name
-	q.reused = c.opened > 0
-	if q.reused {
+	q.stale = c.idle
+	if c.ready {
 		e.Count.UpstreamReuses++
 	}
 	if c.idle {
@@ -135,7 +137,7 @@ func (c *h2Conn) giveBack() {
 		q := c.first
 		c.detach(q)
 		q.x.Attempts--
-		q.connectH2(c.pool, false)
+		q.connectH2(c.pool)
 	}
 }
 

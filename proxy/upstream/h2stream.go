@@ -231,7 +231,7 @@ func (c *h2Conn) Closed(s *h2.Stream, code h2.ErrCode, cause h2.Cause) {
 	q.s, q.hc = nil, nil
 	f := c.failure(q, code, cause)
 	e.touched(q.x.Down)
-	c.lost(q, f, f == exchange.ErrStreamRefused || f == exchange.ErrGoAway || q.reused && (f == exchange.ErrReset || f == exchange.ErrSend))
+	c.lost(q, f, f == exchange.ErrStreamRefused || f == exchange.ErrGoAway || q.stale && (f == exchange.ErrReset || f == exchange.ErrSend))
 }
 
 // failure says what became of q when its stream was closed before the response was whole.
@@ -276,6 +276,7 @@ func (c *h2Conn) lost(q *Request, f *exchange.Failure, stale bool) {
 	}
 	if stale && f != exchange.ErrStreamRefused && f != exchange.ErrGoAway {
 		e.Count.UpstreamStale++
+		q.fresh = true // it must not meet the next stale one
 	}
 	q.x.Detail = ""
 	e.Loop.Disarm(&q.timer)

@@ -37,7 +37,7 @@ func (q *Request) begin(p *pool) {
 	case q.kept != (p.mux != nil):
 		q.fail(exchange.ErrProtocolChanged)
 	case q.kept:
-		q.connectH2(p, q.freeRetryUsed)
+		q.connectH2(p)
 	case p.idle == nil && p.full():
 		q.await(p)
 	default:

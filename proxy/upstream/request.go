@@ -63,7 +63,7 @@ type Request struct {
 	kept, empty     bool       // q begins with a kept head; there is no body
 	tunnel, held    bool       // it may become a tunnel; Body of the downstream side returned false
 	websocket       bool       // the client asks for one
-	reused          bool       // the connection had carried others before
+	stale, fresh    bool       // the connection was idle before and may be dead; the next attempt needs a new one
 	headLen         int        // size of the kept head
 	trailers        int        // size of the trailers behind the body
 	interim, unread int        // interim responses so far; bytes not yet given back to the window
