@@ -20,20 +20,21 @@ import (
 	"github.com/blitz-gateway/blitz/harness/target/caddy"
 	"github.com/blitz-gateway/blitz/harness/target/envoy"
 	"github.com/blitz-gateway/blitz/harness/target/floor"
+	"github.com/blitz-gateway/blitz/harness/target/h2o"
 	"github.com/blitz-gateway/blitz/harness/target/haproxy"
 	"github.com/blitz-gateway/blitz/harness/target/nginx"
 )
 
 type benchCmd struct {
-	Scenario    []string      `default:"all" help:"Scenarios, comma-separated: h1-static, h1-proxy-100b, h1-proxy-1k, h1-churn, h1-large, idle-10k, cold-start; h1-proxy is both proxy scenarios, h1-attack the five attacks by slow clients (with slowhttptest), all is all but those." placeholder:"NAME,…"`
-	Targets     []string      `default:"blitz,nginx,haproxy,envoy,caddy" help:"Targets, comma-separated. Those not installed are left out with a word."`
+	Scenario    []string      `default:"all" help:"Scenarios, comma-separated: h1-static, h1-proxy-100b, h1-proxy-1k, h1-churn, h1-large, h1-tls-proxy, h2-static, h2-proxy, h2-proxy-h2, grpc-unary, tls-handshake, tls-handshake-resumed, idle-10k, idle-10k-tls, cold-start; groups: h1-proxy, h2, tls, h1-attack (the five attacks by slow clients, with slowhttptest); all is what the profile has: full all but the attacks, quick the shorter ones." placeholder:"NAME,…"`
+	Targets     []string      `default:"blitz,nginx,haproxy,h2o,envoy,caddy" help:"Targets, comma-separated. Those not installed are left out with a word."`
 	Profile     string        `default:"quick" enum:"quick,full" help:"quick: all scenarios in minutes; full: longer windows and more pairs."`
 	Pairs       int           `help:"Rounds of each measurement, in place of the profile's. Six is the least for a 95 % interval." placeholder:"N"`
 	Duration    time.Duration `help:"Measured window of each load, in place of the profile's." placeholder:"D"`
 	Connections int           `help:"Connections of load scenarios, in place of the scenario's own." placeholder:"N"`
 	Out         string        `default:"results" help:"Root of the results." placeholder:"DIR"`
 	JSON        bool          `name:"json" help:"Print the results as JSON on standard output in place of tables."`
-	Install     bool          `help:"Install missing nginx and haproxy with apt-get first, if this process may."`
+	Install     bool          `help:"Install missing nginx, haproxy and h2o with apt-get first, if this process may, and build Caddy from its module."`
 	Force       bool          `help:"Run on a machine that is not fit; the results are marked."`
 	Machine     string        `help:"Description in machines/ to use, in place of the one that matches." placeholder:"NAME"`
 	BinDir      string        `help:"Directory of blitz and blitzload; without it both are built from this checkout." placeholder:"DIR"`
@@ -45,7 +46,7 @@ type benchCmd struct {
 }
 
 func (c *benchCmd) Run(ctx context.Context) (failed error) {
-	scenarios, err := lab.Select(c.Scenario)
+	scenarios, err := lab.Select(c.Scenario, c.Profile == "full")
 	if err != nil {
 		return err
 	}
@@ -190,12 +191,12 @@ func binaries(ctx context.Context, root string, rootErr error, binDir string, wi
 }
 
 func targetsByName(names []string, blitzPath, blitzloadPath string) ([]target.Target, error) {
-	known := []target.Target{blitz.New("blitz", blitzPath), nginx.New(), haproxy.New(), envoy.New(), caddy.New(), floor.New(blitzloadPath)}
+	known := []target.Target{blitz.New("blitz", blitzPath), nginx.New(), haproxy.New(), h2o.New(), envoy.New(), caddy.New(), floor.New(blitzloadPath)}
 	var out []target.Target
 	for _, n := range names {
 		i := slices.IndexFunc(known, func(t target.Target) bool { return t.Name() == n })
 		if i < 0 {
-			return nil, fmt.Errorf("no target %q; there are blitz, nginx, haproxy, envoy, caddy and floor", n)
+			return nil, fmt.Errorf("no target %q; there are blitz, nginx, haproxy, h2o, envoy, caddy and floor", n)
 		}
 		if !slices.Contains(out, known[i]) {
 			out = append(out, known[i])

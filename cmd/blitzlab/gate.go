@@ -134,7 +134,7 @@ func (c *gateCmd) plan() (gate.Profile, []lab.Scenario, error) {
 			return p, nil, err
 		}
 	}
-	s, err := lab.Select(c.Scenario)
+	s, err := lab.Select(c.Scenario, true)
 	return p, s, err
 }
 

@@ -16,7 +16,7 @@ import (
 // coldSample starts a target and asks without pause, on another CPU, until it answers.
 func (l *Lab) coldSample(ctx context.Context, s Scenario, t Located, sm *result.Sample) (err error) {
 	sm.Phase = result.ColdStart
-	run, err := l.start(t, 0)
+	run, err := l.start(t, s, 0)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -25,7 +26,7 @@ func (l *Lab) idleSample(ctx context.Context, s Scenario, t Located, sm *result.
 	if need := uint64(n + 500); l.OpenFiles < need {
 		return fmt.Errorf("%d connections need %d open files, the limit is %d (ulimit -n)", n, need, l.OpenFiles)
 	}
-	run, err := l.start(t, 0)
+	run, err := l.start(t, s, 0)
 	if err != nil {
 		return err
 	}
@@ -37,12 +38,16 @@ func (l *Lab) idleSample(ctx context.Context, s Scenario, t Located, sm *result.
 	if err != nil {
 		return err
 	}
-	conns, err := openMany(ctx, run.Plan.Addr(), s.path, n, want)
+	conns, err := openMany(ctx, s, run.Plan.Addr(), n, want)
 	defer func() {
 		for _, c := range conns {
 			// With a reset no port is left in TIME_WAIT: the next sample needs as many again.
-			_ = c.(*net.TCPConn).SetLinger(0)
-			c.Close()
+			raw := c
+			if t, ok := c.(*tls.Conn); ok {
+				raw = t.NetConn()
+			}
+			_ = raw.(*net.TCPConn).SetLinger(0)
+			raw.Close()
 		}
 	}()
 	if err != nil {
@@ -103,7 +108,7 @@ func (l *Lab) settledMemory(ctx context.Context, run *target.Running) (result.Me
 }
 
 // openMany opens n connections from several loopback addresses and has each served once. On error it returns those that are open.
-func openMany(ctx context.Context, addr, path string, n int, want []byte) ([]net.Conn, error) {
+func openMany(ctx context.Context, s Scenario, addr string, n int, want []byte) ([]net.Conn, error) {
 	const parallel = 32
 	ctx, cancel := context.WithTimeoutCause(ctx, 60*time.Second, errors.New("60 s were not enough"))
 	defer cancel()
@@ -116,7 +121,7 @@ func openMany(ctx context.Context, addr, path string, n int, want []byte) ([]net
 	for w := range parallel {
 		wg.Go(func() {
 			for i := w; i < n && ctx.Err() == nil; i += parallel {
-				c, err := openOne(ctx, addr, path, net.IPv4(127, 0, 0, byte(2+i/perSource)), want)
+				c, err := openOne(ctx, s, addr, net.IPv4(127, 0, 0, byte(2+i/perSource)), want)
 				mu.Lock()
 				if err != nil {
 					if first == nil {
@@ -137,13 +142,13 @@ func openMany(ctx context.Context, addr, path string, n int, want []byte) ([]net
 	return conns, first
 }
 
-func openOne(ctx context.Context, addr, path string, source net.IP, want []byte) (net.Conn, error) {
+func openOne(ctx context.Context, s Scenario, addr string, source net.IP, want []byte) (net.Conn, error) {
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: source}, Timeout: 10 * time.Second, Control: bindAddressOnly}
-	c, err := d.DialContext(ctx, "tcp", addr)
+	c, err := s.dial(ctx, &d, addr)
 	if err != nil {
 		return nil, err
 	}
-	a, err := exchange(c, bufio.NewReaderSize(c, 512), path, false)
+	a, err := exchange(c, bufio.NewReaderSize(c, 512), s.path, false)
 	if err == nil && (!bytes.Equal(a.body, want) || a.closes) {
 		err = errors.New("the answer is wrong, or the connection is not kept")
 	}

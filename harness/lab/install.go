@@ -8,18 +8,30 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/blitz-gateway/blitz/harness/target"
 )
 
 // packages are the Debian packages of targets.
-var packages = map[string]string{"nginx": "nginx", "haproxy": "haproxy"}
+var packages = map[string]string{"nginx": "nginx", "haproxy": "haproxy", "h2o": "h2o"}
+
+// modules are targets that are built from source, and their versions: so a comparison is with the same one everywhere.
+var modules = map[string]string{"caddy": "github.com/caddyserver/caddy/v2/cmd/caddy@v2.10.2"}
 
 // policy keeps a package from starting its service: the laboratory starts its own, and a second nginx would be noise.
 const policy = "/usr/sbin/policy-rc.d"
 
-// Install installs the packages of the named targets with apt-get, if this process may. Targets without a package are left out.
+// Install installs the named targets: packages with apt-get, if this process may, and modules with go install, into target.CacheDir. Targets
+// that have neither are left out.
 func Install(ctx context.Context, targets []string, progress func(string)) (err error) {
 	var names []string
 	for _, t := range targets {
+		if m, ok := modules[t]; ok {
+			progress("building " + m)
+			if _, err := output(ctx, "/", "env", "GOBIN="+target.CacheDir(), "GOFLAGS=-trimpath -buildvcs=false", "go", "install", m); err != nil {
+				return err
+			}
+		}
 		if p, ok := packages[t]; ok {
 			names = append(names, p)
 		}

@@ -57,6 +57,8 @@ type Lab struct {
 	dirs int
 	// heads are response head sizes as verified, notes what a target said of itself, command its first command line.
 	seen map[string]*result.Target
+	// pair is what all targets of the run show over TLS.
+	pair *target.Pair
 }
 
 // New checks the configuration.
@@ -72,7 +74,11 @@ func New(c Config) (*Lab, error) {
 	if c.Progress == nil {
 		c.Progress = func(string) {}
 	}
-	return &Lab{Config: c, rng: rand.New(rand.NewPCG(c.Seed, 0))}, nil
+	pair, err := newPair()
+	if err != nil {
+		return nil, err
+	}
+	return &Lab{Config: c, rng: rand.New(rand.NewPCG(c.Seed, 0)), pair: pair}, nil
 }
 
 // Outcome of one scenario: a result without its Run and Machine, and its interval logs by name.
@@ -86,8 +92,20 @@ func (l *Lab) Run(ctx context.Context, s Scenario) (Outcome, error) {
 	l.seen = map[string]*result.Target{}
 	r := &result.Result{Scenario: result.Scenario{
 		Name: s.Name, Title: s.Title, About: s.About, Proxied: s.proxied, BodyBytes: s.bodyBytes,
-		Connections: l.connections(s), NewConnection: s.newConnection,
+		Connections: l.connections(s), NewConnection: s.newConnection, Protocol: s.protocol(), Streams: s.streams, TLS: s.tls, GRPC: s.grpc,
+		Handshakes: s.handshakes, Resumed: s.resumed,
 	}}
+	if s.originH2 {
+		r.Scenario.OriginProtocol = "h2"
+	}
+	all := l.Targets
+	defer func() { l.Targets = all }()
+	if l.Targets, r.Scenario.Unsupported = l.supported(s); len(l.Targets) == 0 {
+		return Outcome{r, nil}, nil
+	}
+	for _, u := range r.Scenario.Unsupported {
+		l.Progress(fmt.Sprintf("%s is left out: %s", u.Target, u.Reason))
+	}
 	logs := map[string][]byte{}
 	var err error
 	switch s.kind {
@@ -105,6 +123,14 @@ func (l *Lab) Run(ctx context.Context, s Scenario) (Outcome, error) {
 		r.Targets = append(r.Targets, *l.seen[t.Name()])
 	}
 	return Outcome{r, logs}, nil
+}
+
+// protocol is HTTP's version between the load generator and the target.
+func (s Scenario) protocol() string {
+	if s.h2 {
+		return "h2"
+	}
+	return "h1"
 }
 
 func (l *Lab) connections(s Scenario) int {
@@ -168,7 +194,7 @@ func FreePort() (int, error) {
 }
 
 // start runs a target for one sample. originPort is 0 without an origin.
-func (l *Lab) start(t Located, originPort int) (*target.Running, error) {
+func (l *Lab) start(t Located, s Scenario, originPort int) (*target.Running, error) {
 	dir, err := l.dir(t.Name())
 	if err != nil {
 		return nil, err
@@ -183,10 +209,9 @@ func (l *Lab) start(t Located, originPort int) (*target.Running, error) {
 			return nil, err
 		}
 	}
-	return target.Start(l.Set, t.Target, t.Binary, target.Plan{
-		AdminPort: admin, Dir: dir, Host: "127.0.0.1", Port: port, OriginHost: "127.0.0.1", OriginPort: originPort,
-		CPUs: l.Machine.Roles.Server, ExtraArgs: t.ExtraArgs,
-	})
+	p := l.plan(s)
+	p.AdminPort, p.Dir, p.Host, p.Port, p.OriginHost, p.OriginPort, p.ExtraArgs = admin, dir, "127.0.0.1", port, "127.0.0.1", originPort, t.ExtraArgs
+	return target.Start(l.Set, t.Target, t.Binary, p)
 }
 
 // describe remembers how a target was run, the first time.
@@ -211,10 +236,20 @@ func (l *Lab) describe(t Located, run *target.Running, headBytes int) {
 
 // ready waits until a target answers and checks its bytes.
 func (l *Lab) ready(ctx context.Context, s Scenario, t Located, run *target.Running, want []byte) error {
-	if err := run.AwaitReady(ctx, s.path, 15*time.Second); err != nil {
+	path := s.path
+	if s.grpc {
+		path = target.StaticPath // a plain request for a call's path is no call
+	}
+	if err := run.AwaitReady(ctx, path, 15*time.Second); err != nil {
 		return err
 	}
-	head, err := verify(ctx, run.Plan.Addr(), s.path, want, s.newConnection)
+	var head int
+	var err error
+	if s.h2 {
+		err = verifyH2(ctx, s, run.Plan.Addr(), want)
+	} else {
+		head, err = verify(ctx, s, run.Plan.Addr(), want)
+	}
 	if err != nil {
 		return fmt.Errorf("%s answers wrongly, nothing was timed: %w", t.Name(), err)
 	}

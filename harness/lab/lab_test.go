@@ -61,7 +61,8 @@ func TestSelect(t *testing.T) {
 		}
 		return out
 	}
-	const standard = "h1-static h1-proxy-100b h1-proxy-1k h1-churn h1-large idle-10k cold-start"
+	const standard = "h1-static h1-proxy-100b h1-proxy-1k h1-churn h1-large h1-tls-proxy h2-static h2-proxy h2-proxy-h2 grpc-unary tls-handshake " +
+		"tls-handshake-resumed idle-10k idle-10k-tls cold-start"
 	for _, c := range []struct{ in, want string }{
 		{"cold-start,h1-static", "h1-static cold-start"},
 		{"h1-proxy", "h1-proxy-100b h1-proxy-1k"},
@@ -74,11 +75,14 @@ func TestSelect(t *testing.T) {
 		if c.in != "" {
 			in = strings.Split(c.in, ",")
 		}
-		got, err := Select(in)
+		got, err := Select(in, true)
 		require.NoError(t, err)
 		assert.Equal(t, c.want, strings.Join(names(got), " "))
 	}
-	_, err := Select([]string{"h1-typo"})
+	quick, err := Select(nil, false)
+	require.NoError(t, err)
+	assert.Equal(t, "h1-static h1-proxy-100b h1-proxy-1k h1-churn h1-large h1-tls-proxy h2-static h2-proxy idle-10k cold-start", strings.Join(names(quick), " "))
+	_, err = Select([]string{"h1-typo"}, true)
 	assert.ErrorContains(t, err, "h1-static")
 }
 
@@ -143,10 +147,10 @@ func TestVerifyRefusesWrongAnswers(t *testing.T) {
 	ok := "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 	closing := "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 	ctx := context.Background()
-	head, err := verify(ctx, serve(t, false, ok, ok), "/", []byte("ok"), false)
+	head, err := verify(ctx, Scenario{path: "/"}, serve(t, false, ok, ok), []byte("ok"))
 	require.NoError(t, err)
 	assert.Equal(t, len(ok)-2, head)
-	_, err = verify(ctx, serve(t, true, closing), "/", []byte("ok"), true)
+	_, err = verify(ctx, Scenario{path: "/", newConnection: true}, serve(t, true, closing), []byte("ok"))
 	require.NoError(t, err)
 
 	for name, c := range map[string]struct {
@@ -168,7 +172,7 @@ func TestVerifyRefusesWrongAnswers(t *testing.T) {
 		"not HTTP":          {[]string{"hello\r\n\r\n"}, false, false, "malformed"},
 		"endless head":      {[]string{"HTTP/1.1 200 OK\r\n" + strings.Repeat("A: b\r\n", 20000)}, false, false, "does not end"},
 	} {
-		_, err := verify(ctx, serve(t, c.ends, c.answers...), "/", []byte("ok"), c.closing)
+		_, err := verify(ctx, Scenario{path: "/", newConnection: c.closing}, serve(t, c.ends, c.answers...), []byte("ok"))
 		assert.ErrorContains(t, err, c.want, name)
 	}
 }
@@ -200,7 +204,7 @@ func newLab(t *testing.T, dir string) (*Lab, *proc.Set) {
 }
 
 func scenario(t *testing.T, name string) Scenario {
-	s, err := Select([]string{name})
+	s, err := Select([]string{name}, true)
 	require.NoError(t, err)
 	return s[0]
 }

@@ -60,7 +60,7 @@ func (l *Lab) startOrigin(ctx context.Context, s Scenario) (*originProcess, erro
 	o := &originProcess{Process: p, port: port}
 	deadline := time.Now().Add(10 * time.Second)
 	for {
-		o.body, err = fetch(ctx, addr, s.path)
+		o.body, err = l.ask(ctx, s, addr)
 		if err == nil {
 			break
 		}
@@ -75,7 +75,11 @@ func (l *Lab) startOrigin(ctx context.Context, s Scenario) (*originProcess, erro
 			return nil, errors.Join(fmt.Errorf("the origin does not answer: %w: %s", err, p.LogTail()), p.Stop(time.Second))
 		}
 	}
-	if int64(len(o.body)) != s.bodyBytes {
+	want := s.bodyBytes
+	if s.grpc {
+		want = int64(len(message(int(want))))
+	}
+	if int64(len(o.body)) != want {
 		return nil, errors.Join(fmt.Errorf("the origin answers %d bytes, not %d", len(o.body), s.bodyBytes), p.Stop(time.Second))
 	}
 	return o, nil
@@ -178,6 +182,12 @@ func (l *Lab) rates(s Scenario, samples []result.Sample) (rates []float64, skipp
 		}
 		rates = append(rates, r)
 	}
+	if len(s.shares) > 0 && l.Profile.Shares {
+		for _, share := range s.shares {
+			rates = append(rates, RoundRate(share*slowest))
+		}
+		return rates, skipped
+	}
 	if half := RoundRate(slowest / 2); len(s.rates) == 0 || l.Profile.HalfRate && (len(rates) == 0 || math.Abs(half-rates[0]) > 0.2*rates[0]) {
 		rates = append(rates, half)
 	}
@@ -214,7 +224,7 @@ type histograms struct {
 // loadSample starts a target, loads it and stops it. Only what makes the whole run pointless is an error; what spoils one sample makes it
 // invalid.
 func (l *Lab) loadSample(ctx context.Context, s Scenario, t Located, origin *originProcess, d time.Duration, sm *result.Sample) (hs histograms, err error) {
-	run, err := l.start(t, origin.portOrZero())
+	run, err := l.start(t, s, origin.portOrZero())
 	if err != nil {
 		return hs, err
 	}
@@ -344,12 +354,10 @@ func (l *Lab) blitzload(ctx context.Context, s Scenario, addr string, rate float
 		return nil, nil, err
 	}
 	file := filepath.Join(dir, "run.json")
-	args := []string{"run", "--protocol", "h1", "--connections", strconv.Itoa(l.connections(s)), "--threads", strconv.Itoa(min(len(l.Machine.Roles.Load), l.connections(s))),
+	args := []string{"run", "--protocol", s.protocol(), "--connections", strconv.Itoa(l.connections(s)), "--threads", strconv.Itoa(min(len(l.Machine.Roles.Load), l.connections(s))),
 		"--duration", d.String(), "--warmup", l.Profile.Warmup.String(),
 		"--expect-body-size", strconv.FormatInt(s.bodyBytes, 10), "--expect-status", "200", "--quiet", "--json", file}
-	if s.newConnection {
-		args = append(args, "--connection-per-request")
-	}
+	args = append(args, s.loadArgs()...)
 	if rate > 0 {
 		args = append(args, "--rate", strconv.FormatFloat(rate, 'f', -1, 64))
 	} else {
@@ -360,7 +368,7 @@ func (l *Lab) blitzload(ctx context.Context, s Scenario, addr string, rate float
 		hlog = filepath.Join(dir, "run.hlog")
 		args = append(args, "--hlog", hlog)
 	}
-	args = append(args, "http://"+addr+s.path)
+	args = append(args, s.scheme()+addr+s.path)
 	var out bytes.Buffer
 	p, err := l.Set.Start(proc.Spec{Path: l.Blitzload, Args: args, Dir: dir, CPUs: l.Machine.Roles.Load, Log: filepath.Join(dir, "log"), Stdout: &out})
 	if err != nil {

@@ -33,7 +33,7 @@ type Observation struct {
 func (ss *Session) Observe(ctx context.Context, t Located, rate float64, full, fixed time.Duration) (o Observation, err error) {
 	l := ss.l
 	o.Allocations = math.NaN()
-	run, err := l.start(t, ss.origin.portOrZero())
+	run, err := l.start(t, ss.s, ss.origin.portOrZero())
 	if err != nil {
 		return o, err
 	}

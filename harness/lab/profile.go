@@ -14,6 +14,8 @@ type Profile struct {
 	Warmup, Saturation, Rate time.Duration
 	// HalfRate adds half of the slowest target's saturation also where a scenario has absolute rates.
 	HalfRate bool
+	// Shares: the shares of a scenario are run, in place of half.
+	Shares bool
 	// IdleRounds and ColdStarts per target.
 	IdleRounds, ColdStarts int
 	// Connections replaces the scenario's own number if it is not zero. IdleConnections does so for idle-10k.
@@ -23,7 +25,7 @@ type Profile struct {
 var profiles = map[string]Profile{
 	// All scenarios over three targets in under five minutes on two cores.
 	"quick": {Name: "quick", Pairs: 6, Warmup: 200 * time.Millisecond, Saturation: 700 * time.Millisecond, Rate: 600 * time.Millisecond, HalfRate: true, IdleRounds: 3, ColdStarts: 20},
-	"full":  {Name: "full", Pairs: 12, Warmup: time.Second, Saturation: 5 * time.Second, Rate: 10 * time.Second, HalfRate: true, IdleRounds: 6, ColdStarts: 60},
+	"full":  {Name: "full", Pairs: 12, Warmup: time.Second, Saturation: 5 * time.Second, Rate: 10 * time.Second, HalfRate: true, Shares: true, IdleRounds: 6, ColdStarts: 60},
 }
 
 // ProfileByName returns quick or full.

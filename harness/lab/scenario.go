@@ -36,6 +36,15 @@ type Scenario struct {
 	// attacked: only fixed rates are measured, while attack (a key of attacks, "" for none) goes on.
 	attacked bool
 	attack   string
+	// tls on the listener; h2: HTTP/2 with so many streams on each connection; originH2: HTTP/2 to the origin, with prior knowledge.
+	tls, h2, originH2 bool
+	streams           int
+	// grpc: unary calls. handshakes: a request is a TLS handshake and nothing else, of a new session, or resumed.
+	grpc, handshakes, resumed bool
+	// shares of the slowest target's saturation that are offered to every target, beside rates.
+	shares []float64
+	// full: only the full profile has it among "all".
+	full bool
 }
 
 var scenarios = []Scenario{
@@ -64,6 +73,44 @@ var scenarios = []Scenario{
 		About:   "Keep-alive requests for bodies of 1 MiB, forwarded from one origin: the cost of moving bytes.",
 		proxied: true, path: "/1m", bodyBytes: 1 << 20, connections: 32,
 	},
+	{
+		Name: "h1-tls-proxy", Title: "HTTP/1.1 over TLS, proxied, 1 KiB",
+		About: "Keep-alive requests over TLS 1.3, forwarded in the clear over pooled connections to one origin that answers 1,024 bytes.",
+		tls:   true, proxied: true, path: "/1k", bodyBytes: 1 << 10, connections: 64, rates: []float64{20000},
+	},
+	{
+		Name: "h2-static", Title: "HTTP/2 over TLS, fixed answer",
+		About: "16 connections with 32 requests at once on each, for a body of 13 bytes that the target answers by itself.",
+		tls:   true, h2: true, streams: 32, path: target.StaticPath, bodyBytes: int64(len(target.StaticBody)), connections: 16, rates: []float64{20000},
+		shares: []float64{0.2, 0.5, 0.8},
+	},
+	{
+		Name: "h2-proxy", Title: "HTTP/2 over TLS, proxied, 1 KiB",
+		About: "16 connections with 32 requests at once on each, forwarded in HTTP/1.1 to one origin that answers 1,024 bytes.",
+		tls:   true, h2: true, streams: 32, proxied: true, path: "/1k", bodyBytes: 1 << 10, connections: 16, rates: []float64{20000},
+		shares: []float64{0.2, 0.5, 0.8},
+	},
+	{
+		Name: "h2-proxy-h2", Title: "HTTP/2 over TLS, proxied in HTTP/2, 1 KiB", full: true,
+		About: "As h2-proxy, but the origin speaks HTTP/2, with prior knowledge.",
+		tls:   true, h2: true, originH2: true, streams: 32, proxied: true, path: "/1k", bodyBytes: 1 << 10, connections: 16, rates: []float64{20000},
+	},
+	{
+		Name: "grpc-unary", Title: "gRPC, unary calls", full: true,
+		About: "Calls with a message of 100 bytes each way over TLS, forwarded to an origin that speaks HTTP/2 with prior knowledge; grpc-status is checked.",
+		tls:   true, h2: true, originH2: true, grpc: true, streams: 32, proxied: true, path: "/blitz.Bench/Call", bodyBytes: 100, connections: 16,
+		rates: []float64{20000},
+	},
+	{
+		Name: "tls-handshake", Title: "TLS 1.3 handshakes", full: true,
+		About: "Each request is a full handshake (ECDSA P-256, X25519) on a connection of its own, and nothing more.",
+		tls:   true, handshakes: true, newConnection: true, path: target.StaticPath, bodyBytes: int64(len(target.StaticBody)), connections: 64,
+	},
+	{
+		Name: "tls-handshake-resumed", Title: "TLS 1.3 handshakes, resumed", full: true,
+		About: "Each request is a handshake that resumes a session by its ticket, on a connection of its own, and nothing more.",
+		tls:   true, handshakes: true, resumed: true, newConnection: true, path: target.StaticPath, bodyBytes: int64(len(target.StaticBody)), connections: 64,
+	},
 	attackScenario("none", "", "The same load as below without an attack: what to compare with."),
 	attackScenario("headers", "headers", "1,000 connections whose request heads never end (slowloris)."),
 	attackScenario("body", "body", "1,000 connections whose request bodies drip."),
@@ -73,6 +120,11 @@ var scenarios = []Scenario{
 		Name: "idle-10k", Title: "10,000 idle connections", kind: idle,
 		About: "Connections that have been served one request each and are kept open: memory and CPU time of doing nothing.",
 		path:  target.StaticPath, bodyBytes: int64(len(target.StaticBody)), connections: 10000,
+	},
+	{
+		Name: "idle-10k-tls", Title: "10,000 idle TLS connections", kind: idle, full: true,
+		About: "As idle-10k, over TLS 1.3.",
+		tls:   true, path: target.StaticPath, bodyBytes: int64(len(target.StaticBody)), connections: 10000,
 	},
 	{
 		Name: "cold-start", Title: "Cold start", kind: cold,
@@ -92,6 +144,8 @@ func attackScenario(name, attack, about string) Scenario {
 // groups are names for several scenarios.
 var groups = map[string][]string{
 	"h1-proxy":  {"h1-proxy-100b", "h1-proxy-1k"},
+	"h2":        {"h2-static", "h2-proxy", "h2-proxy-h2"},
+	"tls":       {"h1-tls-proxy", "tls-handshake", "tls-handshake-resumed", "idle-10k-tls"},
 	"h1-attack": {"h1-attack-none", "h1-attack-headers", "h1-attack-body", "h1-attack-range", "h1-attack-read"},
 }
 
@@ -104,9 +158,9 @@ func ScenarioNames() []string {
 	return out
 }
 
-// Select returns the named scenarios in their own order, each once; "all" or nothing means all but the attacks, which take long and
-// need slowhttptest.
-func Select(names []string) ([]Scenario, error) {
+// Select returns the named scenarios in their own order, each once; "all" or nothing means all of the profile but the attacks, which take
+// long and need slowhttptest. The quick profile leaves out those that are marked full.
+func Select(names []string, full bool) ([]Scenario, error) {
 	want := map[string]bool{}
 	for _, n := range names {
 		switch {
@@ -119,12 +173,12 @@ func Select(names []string) ([]Scenario, error) {
 		case slices.Contains(ScenarioNames(), n):
 			want[n] = true
 		default:
-			return nil, fmt.Errorf("no scenario %q; there are %s, h1-proxy, h1-attack and all", n, strings.Join(ScenarioNames(), ", "))
+			return nil, fmt.Errorf("no scenario %q; there are %s, h1-proxy, h1-attack, h2, tls and all", n, strings.Join(ScenarioNames(), ", "))
 		}
 	}
 	var out []Scenario
 	for _, s := range scenarios {
-		if len(names) == 0 && !s.attacked || want[s.Name] {
+		if len(names) == 0 && !s.attacked && (full || !s.full) || want[s.Name] {
 			out = append(out, s)
 		}
 	}

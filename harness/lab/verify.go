@@ -66,9 +66,9 @@ func exchange(c net.Conn, br *bufio.Reader, path string, closeAfter bool) (answe
 
 // verify asks addr for path twice on one connection (or once with Connection: close) and compares bytes. It returns the size of the
 // response head.
-func verify(ctx context.Context, addr, path string, want []byte, closing bool) (int, error) {
-	var d net.Dialer
-	c, err := d.DialContext(ctx, "tcp", addr)
+func verify(ctx context.Context, s Scenario, addr string, want []byte) (int, error) {
+	path, closing := s.path, s.newConnection && !s.handshakes
+	c, err := s.dial(ctx, new(net.Dialer), addr)
 	if err != nil {
 		return 0, err
 	}

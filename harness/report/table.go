@@ -33,6 +33,19 @@ func Tables(r *result.Result) []Table {
 			out = append(out, rateTable(r, rate))
 		}
 	}
+	for i := range out {
+		for _, u := range r.Scenario.Unsupported {
+			row := make([]string, len(out[i].Head))
+			for j := range row {
+				row[j] = "–"
+			}
+			row[0], row[1] = u.Target, "not supported"
+			out[i].Rows = append(out[i].Rows, row)
+			if i == 0 {
+				out[i].Notes = append(out[i].Notes, fmt.Sprintf("%s: not supported, %s.", u.Target, u.Reason))
+			}
+		}
+	}
 	if len(r.Scenario.Skipped) > 0 {
 		last := &out[len(out)-1]
 		for _, s := range r.Scenario.Skipped {

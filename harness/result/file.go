@@ -61,7 +61,7 @@ func Decode(b []byte) (*Result, error) {
 	switch {
 	case e.Schema == "":
 		return nil, errors.New("has no schema")
-	case e.Schema != Schema:
+	case e.Schema != Schema && e.Schema != before:
 		return nil, fmt.Errorf("schema is %q, this reader knows %q", e.Schema, Schema)
 	}
 	var compact bytes.Buffer

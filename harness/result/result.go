@@ -12,7 +12,10 @@ import (
 )
 
 // Schema names this version. It changes whenever a field is added, removed or changes its meaning.
-const Schema = "blitz.result/1"
+const Schema = "blitz.result/2"
+
+// before is the schema of results from before TLS and HTTP/2: what it has is the same here.
+const before = "blitz.result/1"
 
 // Phase is what a sample measured.
 type Phase string
@@ -75,13 +78,31 @@ type Scenario struct {
 	BodyBytes   int64  `json:"body_bytes"`
 	Connections int    `json:"connections"`
 	// NewConnection: each request on its own connection.
-	NewConnection     bool    `json:"new_connection_per_request,omitempty"`
-	WarmupSeconds     float64 `json:"warmup_seconds,omitempty"`
-	SaturationSeconds float64 `json:"saturation_seconds,omitempty"`
-	RateSeconds       float64 `json:"rate_seconds,omitempty"`
+	NewConnection bool `json:"new_connection_per_request,omitempty"`
+	// Protocol between load generator and target ("h1", "h2"; empty in old results, which are h1), with so many streams on each
+	// connection, and over TLS 1.3 or not. OriginProtocol is that between target and origin, empty for h1.
+	Protocol       string `json:"protocol,omitempty"`
+	Streams        int    `json:"streams,omitempty"`
+	TLS            bool   `json:"tls,omitempty"`
+	OriginProtocol string `json:"origin_protocol,omitempty"`
+	// GRPC: unary calls. Handshakes: a request is a TLS handshake and nothing more; Resumed: of a session that goes on.
+	GRPC       bool `json:"grpc,omitempty"`
+	Handshakes bool `json:"handshakes,omitempty"`
+	Resumed    bool `json:"resumed,omitempty"`
+	// Unsupported are targets that cannot do what is asked for.
+	Unsupported       []Unsupported `json:"unsupported,omitempty"`
+	WarmupSeconds     float64       `json:"warmup_seconds,omitempty"`
+	SaturationSeconds float64       `json:"saturation_seconds,omitempty"`
+	RateSeconds       float64       `json:"rate_seconds,omitempty"`
 	// Rates that were run, requests per second, and those left out with the reason.
 	Rates   []float64 `json:"rates,omitempty"`
 	Skipped []string  `json:"skipped,omitempty"`
+}
+
+// Unsupported is a target that was left out of a scenario.
+type Unsupported struct {
+	Target string `json:"target"`
+	Reason string `json:"reason"`
 }
 
 // Target is one system as it was run.

@@ -98,8 +98,8 @@ func TestEditedAndFutureFilesAreRefused(t *testing.T) {
 	b, err := Encode(r)
 	require.NoError(t, err)
 	for name, c := range map[string]struct{ old, with, want string }{
-		"future":        {`"blitz.result/1"`, `"blitz.result/2"`, `reader knows "blitz.result/1"`},
-		"no schema":     {`"schema": "blitz.result/1",`, ``, "no schema"},
+		"future":        {`"blitz.result/2"`, `"blitz.result/3"`, `reader knows "blitz.result/2"`},
+		"no schema":     {`"schema": "blitz.result/2",`, ``, "no schema"},
 		"edited figure": {`"responses": 1000`, `"responses": 1001`, "edited"},
 		"edited name":   {`"vm-2core"`, `"epyc"`, "edited"},
 		"edited digest": {`"sha256": "`, `"sha256": "0`, "edited"},
@@ -116,6 +116,16 @@ func TestEditedAndFutureFilesAreRefused(t *testing.T) {
 	require.NoError(t, json.Compact(&compact, any))
 	_, err = Decode(compact.Bytes())
 	require.NoError(t, err)
+}
+
+// Results from before TLS and HTTP/2 are read as they are.
+func TestTheSchemaBeforeIsRead(t *testing.T) {
+	r, _ := example(t)
+	b, err := Encode(r)
+	require.NoError(t, err)
+	old, err := Decode([]byte(strings.Replace(string(b), Schema, before, 1)))
+	require.NoError(t, err)
+	assert.Equal(t, r, old)
 }
 
 // A field that this version does not know is refused even with a right digest: dropping it silently would change the result.

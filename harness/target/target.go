@@ -3,6 +3,7 @@ package target
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"text/template"
@@ -46,6 +48,12 @@ type Plan struct {
 	OriginPort int
 	// AdminPort is where blitz shows its own counters to the gate; 0, as in every bench, means that it does not.
 	AdminPort int
+	// TLS on the listener, with this pair in PEM; nil for none. The files are CertFile, KeyFile and BothFile in Dir.
+	TLS *Pair
+	// H2: the listener speaks HTTP/2, over TLS by ALPN beside HTTP/1.1, otherwise with prior knowledge.
+	H2 bool
+	// OriginH2: HTTP/2 with prior knowledge to the upstream. GRPC: the requests are unary calls.
+	OriginH2, GRPC bool
 	// CPUs of the server and the number of workers, one each.
 	CPUs []int
 	// ExtraArgs are appended to the command line.
@@ -76,6 +84,36 @@ func (p Plan) StaticPath() string { return StaticPath }
 
 // StaticBody is the body of the static answer.
 func (p Plan) StaticBody() string { return StaticBody }
+
+// Files of a pair, in the run's directory, which is where every target is started.
+const (
+	CertFile = "cert.pem"
+	KeyFile  = "key.pem"
+	BothFile = "both.pem"
+)
+
+// Pair is a certificate and its key in PEM.
+type Pair struct{ Cert, Key []byte }
+
+// CertFile is for the templates.
+func (p Plan) CertFile() string { return CertFile }
+
+// KeyFile is for the templates.
+func (p Plan) KeyFile() string { return KeyFile }
+
+// BothFile holds certificate and key, for the templates.
+func (p Plan) BothFile() string { return BothFile }
+
+// Account is the user that runs this, for systems that would change to another one, to which the run's directory is closed.
+func (p Plan) Account() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return "root"
+}
+
+// Limited is a target that cannot do everything. Unsupported says why it cannot do what the plan asks for, "" if it can.
+type Limited interface{ Unsupported(Plan) string }
 
 // File is one rendered configuration file.
 type File struct {
@@ -119,7 +157,7 @@ func LocateBy(ctx context.Context, name, mark string, args ...string) (Binary, e
 	path, err := exec.LookPath(name)
 	if err != nil {
 		// Debian keeps servers in directories that an ordinary user's PATH lacks.
-		for _, dir := range []string{"/usr/sbin", "/usr/local/sbin", "/usr/local/bin"} {
+		for _, dir := range []string{CacheDir(), "/usr/sbin", "/usr/local/sbin", "/usr/local/bin"} {
 			if p, e := exec.LookPath(filepath.Join(dir, name)); e == nil {
 				path, err = p, nil
 				break
@@ -147,6 +185,15 @@ func LocateBy(ctx context.Context, name, mark string, args ...string) (Binary, e
 	return Binary{}, fmt.Errorf("%s %s: %w", path, strings.Join(args, " "), err)
 }
 
+// CacheDir is where targets are kept that are built from source.
+func CacheDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		dir = os.TempDir()
+	}
+	return filepath.Join(dir, "blitzlab", "bin")
+}
+
 // Running is a started target.
 type Running struct {
 	Target Target
@@ -165,6 +212,13 @@ func Start(set *proc.Set, t Target, bin Binary, plan Plan) (*Running, error) {
 	for _, f := range l.Files {
 		if err := os.WriteFile(filepath.Join(plan.Dir, f.Name), []byte(f.Text), 0o644); err != nil {
 			return nil, err
+		}
+	}
+	if pair := plan.TLS; pair != nil {
+		for name, b := range map[string][]byte{CertFile: pair.Cert, KeyFile: pair.Key, BothFile: append(append([]byte(nil), pair.Cert...), pair.Key...)} {
+			if err := os.WriteFile(filepath.Join(plan.Dir, name), b, 0o600); err != nil {
+				return nil, err
+			}
 		}
 	}
 	p, err := set.Start(proc.Spec{
@@ -190,7 +244,7 @@ func (r *Running) AwaitReady(ctx context.Context, path string, atMost time.Durat
 			return fmt.Errorf("%s did not answer within %v: %w: %s", r.Target.Name(), atMost, last, r.LogTail())
 		case <-time.After(2 * time.Millisecond):
 		}
-		status, err := get(ctx, r.Plan.Addr(), path)
+		status, err := get(ctx, r.Plan, path)
 		switch {
 		case err != nil:
 			last = err
@@ -202,10 +256,14 @@ func (r *Running) AwaitReady(ctx context.Context, path string, atMost time.Durat
 	}
 }
 
-func get(ctx context.Context, addr, path string) (int, error) {
-	tr := &http.Transport{DisableKeepAlives: true, DisableCompression: true}
+func get(ctx context.Context, p Plan, path string) (int, error) {
+	tr := &http.Transport{DisableKeepAlives: true, DisableCompression: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // the pair is ours
 	defer tr.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, nil)
+	scheme := "http://"
+	if p.TLS != nil {
+		scheme = "https://"
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+p.Addr()+path, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -3,13 +3,17 @@ package target_test
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -23,11 +27,12 @@ import (
 	"github.com/blitz-gateway/blitz/harness/target/blitz"
 	"github.com/blitz-gateway/blitz/harness/target/caddy"
 	"github.com/blitz-gateway/blitz/harness/target/envoy"
+	"github.com/blitz-gateway/blitz/harness/target/h2o"
 	"github.com/blitz-gateway/blitz/harness/target/haproxy"
 	"github.com/blitz-gateway/blitz/harness/target/nginx"
 )
 
-var foreign = []target.Target{nginx.New(), haproxy.New(), envoy.New(), caddy.New()}
+var foreign = []target.Target{nginx.New(), haproxy.New(), h2o.New(), envoy.New(), caddy.New()}
 
 // origin answers every path with a body of 1 MiB and notes what it was sent.
 type origin struct {
@@ -178,3 +183,24 @@ func (f fake) Render(target.Plan) (target.Launch, error) {
 	return target.Launch{Args: []string{"-c", string(f)}}, nil
 }
 func (f fake) String() string { return strings.TrimSpace(string(f)) }
+
+// testPair is the pair of Go's test server.
+func testPair(t *testing.T) *target.Pair {
+	s := httptest.NewTLSServer(http.NotFoundHandler())
+	defer s.Close()
+	c := s.TLS.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	require.NoError(t, err)
+	return &target.Pair{
+		Cert: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]}),
+		Key:  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
+	}
+}
+
+func port(t *testing.T, raw string) int {
+	u, err := url.Parse(raw)
+	require.NoError(t, err)
+	n, err := strconv.Atoi(u.Port())
+	require.NoError(t, err)
+	return n
+}

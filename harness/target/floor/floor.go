@@ -29,3 +29,11 @@ func (system) Render(p target.Plan) (target.Launch, error) {
 	f := target.File{Name: "floor.txt", Text: "blitzload " + strings.Join(args, " ") + "\n"}
 	return target.Launch{Args: args, Files: []target.File{f}}, nil
 }
+
+// Unsupported implements target.Limited.
+func (system) Unsupported(p target.Plan) string {
+	if p.TLS != nil || p.H2 {
+		return "the bare loop has neither TLS nor HTTP/2"
+	}
+	return ""
+}

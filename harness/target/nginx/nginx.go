@@ -52,3 +52,11 @@ func (system) Render(p target.Plan) (target.Launch, error) {
 	f, err := target.RenderFile("nginx.conf", config, view{p})
 	return target.Launch{Args: []string{"-p", p.Dir, "-c", "nginx.conf", "-e", "stderr"}, Files: []target.File{f}}, err
 }
+
+// Unsupported implements target.Limited.
+func (system) Unsupported(p target.Plan) string {
+	if p.OriginH2 && !p.GRPC {
+		return "nginx speaks HTTP/2 to an upstream for gRPC only"
+	}
+	return ""
+}
