@@ -43,7 +43,7 @@ func (c *gateProofCmd) Run(ctx context.Context) (err error) {
 			*p = filepath.Join(root, name)
 		}
 	}
-	scenarios, err := lab.Select([]string{c.Scenario})
+	scenarios, err := lab.Select([]string{c.Scenario}, true)
 	if err != nil {
 		return err
 	}
