@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 type ExplainCmd struct {
 	Config  string   `help:"Configuration file. Without it the embedded default." placeholder:"FILE"`
 	Headers []string `name:"header" short:"H" sep:"none" help:"Field of the request, as in 'Host: api.example.com'. May be given again." placeholder:"K:V"`
+	Source  string   `help:"Address of the client." placeholder:"IP"`
 	JSON    bool     `name:"json" help:"Print JSON."`
 	Method  string   `arg:"" name:"method" help:"Request method, such as GET."`
 	URL     string   `arg:"" name:"url" help:"URL, or a path."`
@@ -24,15 +26,18 @@ type ExplainCmd struct {
 func (c *ExplainCmd) Run() error { return c.run(os.Stdout, os.Stderr) }
 
 func (c *ExplainCmd) run(out, errs io.Writer) error {
-	host := ""
+	q := snapshot.Question{Method: c.Method, Target: c.URL}
 	for _, h := range c.Headers {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok {
 			return fmt.Errorf("header %q: expected a name, a colon and a value", h)
 		}
-		// The host is the only field that routes look at.
-		if strings.EqualFold(strings.TrimSpace(name), "host") {
-			host = strings.TrimSpace(value)
+		q.Headers = append(q.Headers, snapshot.Header{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
+	}
+	if c.Source != "" {
+		var err error
+		if q.Source, err = netip.ParseAddr(c.Source); err != nil {
+			return fmt.Errorf("source: %w", err)
 		}
 	}
 	conf, err := loadConfig(c.Config, errs)
@@ -43,7 +48,7 @@ func (c *ExplainCmd) run(out, errs io.Writer) error {
 	if err != nil {
 		return errors.Join(errors.New("the configuration cannot be used"), err)
 	}
-	e := snapshot.Explain(s, c.Method, c.URL, host)
+	e := snapshot.Explain(s, &q)
 	if !c.JSON {
 		return e.WriteText(out)
 	}

@@ -60,6 +60,8 @@ var Rules = []Rule{
 	{Package: "proxy/health", MayNot: []string{"net/http"}, Why: "the gateway's start has no time for it"},
 	{Package: "proxy/route", MayNot: []string{ours}, Except: []string{"./internal/wire"},
 		Why: "a route returns an ID; the snapshot knows what the ID means"},
+	{Package: "proxy/rewrite", MayNot: []string{ours}, Except: []string{"./internal/wire", "./proxy/exchange", "./proxy/route"},
+		Why: "rewriting changes heads that know no protocol; it neither sends nor decides where to"},
 	{Package: "proxy/flow", MayNot: []string{ours}, Except: []string{"./internal/loop"}, Why: "bytes of one connection, of no protocol"},
 	{Package: "proxy/telemetry", MayNot: []string{ours}, Except: []string{"./proxy/exchange", "./internal/loop"},
 		Why: "everything counts and logs, so telemetry must know nobody"},

@@ -173,7 +173,11 @@ func (d *decoder) checkClusters(clusters []Cluster) {
 			}
 			seen[e.Address] = true
 		}
-		if c.MaxConnections > 0 && c.MaxIdle > c.MaxConnections && d.given("clusters", i, "max_idle") {
+		switch {
+		case c.MaxConnections == 0 || c.MaxIdle <= c.MaxConnections:
+		case !d.given("clusters", i, "max_idle"):
+			clusters[i].MaxIdle = c.MaxConnections
+		default:
 			d.report(fmt.Sprintf("max_idle %d is more than max_connections %d", c.MaxIdle, c.MaxConnections), "expected at most max_connections", "clusters", i, "max_idle")
 		}
 	}
@@ -181,7 +185,11 @@ func (d *decoder) checkClusters(clusters []Cluster) {
 
 // line is the line of the value at path, for "line N has it already".
 func (d *decoder) line(path ...any) string {
-	return fmt.Sprint(d.at(path...).line)
+	n := d.at(path...)
+	if n.file != 0 {
+		return fmt.Sprintf("%d of %s", n.line, d.files[n.file])
+	}
+	return fmt.Sprint(n.line)
 }
 
 // isToken is the token of RFC 9110 section 5.6.2.

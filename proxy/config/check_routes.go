@@ -34,15 +34,10 @@ func (d *decoder) checkRoutes(c *Config) {
 		if !d.given("routes", i, "match") {
 			SetDefaults(&r.Match)
 		}
-		matchable := d.checkMatch(&r.Match, i)
+		matchable := d.checkConditions(&r.Match, i)
+		matchable = d.checkMatch(&r.Match, i) && matchable
 		d.checkAction(r, i)
-		if r.Cluster != "" && !known[r.Cluster] {
-			_, want := didYouMean(r.Cluster, clusters)
-			if len(clusters) == 0 {
-				want = "no clusters are defined"
-			}
-			d.report(fmt.Sprintf("unknown cluster %q", shorten(r.Cluster)), want, "routes", i, "cluster")
-		}
+		d.checkTraffic(r, i, clusters, known)
 		if r.Respond != nil {
 			d.checkRespond(r.Respond, i)
 		}
@@ -65,16 +60,52 @@ func (d *decoder) checkRoutes(c *Config) {
 // String is the default name of a route: methods, host and path.
 func (m *Match) String() string {
 	s := m.Host + m.Path
+	if m.PathRegex != "" {
+		s = m.Host + "~" + m.PathRegex
+	}
 	if len(m.Methods) > 0 {
 		s = strings.Join(m.Methods, ",") + " " + s
 	}
+	for _, c := range []struct {
+		sep  string
+		list []ValueMatch
+	}{{" ", m.Headers}, {" ?", m.Query}} {
+		for i := range c.list {
+			s += c.sep + c.list[i].String()
+		}
+	}
+	if len(m.Source) > 0 {
+		s += " from " + strings.Join(m.Source, ",")
+	}
 	return s
+}
+
+// String is the condition in short: X-A, !X-A, X-A=b, X-A=b*, X-A~b.
+func (v *ValueMatch) String() string {
+	switch {
+	case v.Exact != "":
+		return v.Name + "=" + v.Exact
+	case v.Prefix != "":
+		return v.Name + "=" + v.Prefix + "*"
+	case v.Regex != "":
+		return v.Name + "~" + v.Regex
+	case v.Absent:
+		return "!" + v.Name
+	}
+	return v.Name
 }
 
 // checkConflict reports a route that matches exactly what an earlier one matches.
 func (d *decoder) checkConflict(routes []Route, i int, same map[string][]int) {
 	m := &routes[i].Match
 	key := canonical(m)
+	if len(m.Headers)+len(m.Query)+len(m.Source) > 0 {
+		rest := Match{Headers: slices.Clone(m.Headers), Query: m.Query, Source: m.Source}
+		for j := range rest.Headers {
+			rest.Headers[j].Name = strings.ToLower(rest.Headers[j].Name)
+		}
+		key += rest.String()
+	}
 	for _, j := range same[key] {
 		if methodsOverlap(m.Methods, routes[j].Match.Methods) {
 			d.report("this route matches the same requests as the one on line "+d.line("routes", j), "expected another host, path or method", "routes", i)
@@ -89,6 +120,12 @@ func canonical(m *Match) string {
 	host := strings.ToLower(m.Host)
 	if host == "*" {
 		host = ""
+	}
+	if m.PathRegex != "" {
+		return host + "~" + m.PathRegex
+	}
+	if !strings.Contains(m.Path, "{") {
+		return host + m.Path
 	}
 	segments := strings.Split(m.Path, "/")
 	for i, s := range segments {
@@ -112,7 +149,9 @@ func (d *decoder) checkMatch(m *Match, i int) bool {
 	if want := hostWant(m.Host); want != "" {
 		d.report(fmt.Sprintf("%q cannot match a host", shorten(m.Host)), want, "routes", i, "match", "host")
 	}
-	if want := pathWant(m.Path); want != "" {
+	if m.PathRegex != "" {
+		// checked already
+	} else if want := pathWant(m.Path); want != "" {
 		d.report(fmt.Sprintf("%q cannot match a path", shorten(m.Path)), want, "routes", i, "match", "path")
 	}
 	matchable := len(d.problems) == before
@@ -243,33 +282,37 @@ func isName(s string) bool {
 	return s != ""
 }
 
+// actions are the keys of which a route has exactly one.
+var actions = []string{"cluster", "split", "redirect", "respond", "echo"}
+
 func (d *decoder) checkAction(r *Route, i int) {
-	var chosen []string
-	if d.given("routes", i, "cluster") {
-		chosen = append(chosen, "cluster")
-		if r.Cluster == "" {
-			d.report("the name of the cluster is empty", "expected the name of a cluster", "routes", i, "cluster")
+	n := resolve(d.at("routes", i))
+	first, chosen := "", 0
+	for _, key := range actions {
+		if has(n, key) {
+			first = key
+			chosen++
 		}
 	}
-	if d.given("routes", i, "respond") {
-		chosen = append(chosen, "respond")
-	}
-	if d.given("routes", i, "echo") {
-		chosen = append(chosen, "echo")
-		if !r.Echo {
-			d.report("echo: false does nothing", "expected echo: true, or no echo key", "routes", i, "echo")
-		}
+	oneOf := strings.Join(actions, ", ")
+	switch {
+	case has(n, "cluster") && r.Cluster == "":
+		d.report("the name of the cluster is empty", "expected the name of a cluster", "routes", i, "cluster")
+	case has(n, "split") && len(r.Split) == 0:
+		d.report("the split has no parts", "expected at least one", "routes", i, "split")
+	case has(n, "echo") && !r.Echo:
+		d.report("echo: false does nothing", "expected echo: true, or no echo key", "routes", i, "echo")
 	}
 	switch {
-	case len(chosen) == 0 && !d.misspelt[resolve(d.at("routes", i))]:
-		d.report("the route does nothing", "expected one of cluster, respond, echo", "routes", i)
-	case len(chosen) > 1:
-		d.report("the route has "+strings.Join(chosen, " and "), "expected exactly one of cluster, respond, echo", "routes", i)
-	}
-	if len(chosen) == 1 && chosen[0] != "cluster" {
-		for _, key := range []string{"allow_upgrade", "timeouts"} {
-			if d.given("routes", i, key) {
-				d.report(fmt.Sprintf("%s has no meaning for a route with %s", key, chosen[0]), "expected it only with cluster", "routes", i, key)
+	case chosen == 0 && !d.misspelt[n]:
+		d.report("the route does nothing", "expected one of "+oneOf, "routes", i)
+	case chosen > 1:
+		have := slices.DeleteFunc(slices.Clone(actions), func(key string) bool { return !has(n, key) })
+		d.report("the route has "+strings.Join(have, " and "), "expected exactly one of "+oneOf, "routes", i)
+	case chosen == 1 && first != "cluster" && first != "split":
+		for _, key := range []string{"allow_upgrade", "timeouts", "rewrite", "request_headers", "mirror", "split_by"} {
+			if has(n, key) {
+				d.report(fmt.Sprintf("%s has no meaning for a route with %s", key, first), "expected it only with cluster or split", "routes", i, key)
 			}
 		}
 	}
@@ -282,6 +325,9 @@ func (d *decoder) checkRespond(r *Respond, i int) {
 	// RFC 9110 sections 15.3.5 and 15.4.5: no content.
 	if (r.Status == 204 || r.Status == 304) && r.Body != "" {
 		d.report(fmt.Sprintf("a response %d has no body", r.Status), "expected no body, or another status", "routes", i, "respond", "body")
+	}
+	if r.File != "" {
+		d.checkFile(r, i)
 	}
 	for _, h := range r.Headers {
 		path := []any{"routes", i, "respond", "headers", h.Name}

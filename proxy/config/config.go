@@ -15,6 +15,8 @@ type Config struct {
 	Routes []Route `yaml:"routes" required:"true"`
 	// One line for each request.
 	AccessLog AccessLog `yaml:"access_log"`
+	// What requests carry with them to be found again.
+	Tracing Tracing `yaml:"tracing"`
 	// How long requests in flight may take after SIGTERM before their connections are closed. The default stays under the 30 s after
 	// which Kubernetes kills a container.
 	DrainTimeout Duration `yaml:"drain_timeout" min:"0s" max:"24h"`
@@ -23,6 +25,12 @@ type Config struct {
 	// How long a client connection without a request stays open when the gateway drains or a listener is removed, in case that its client is
 	// sending one at this moment; the answer then says that the connection ends. 0 closes at once.
 	DrainIdle Duration `yaml:"drain_idle" min:"0s" max:"1h"`
+	// Further files, as paths or patterns such as `conf.d/*.yaml`, from the folder of this file on, in the order of their names. Their listeners, clusters and
+	// routes are added to those here; any other key may be in one of the files only. An included file may include others.
+	Include []string `yaml:"include"`
+
+	// refs are the references that values came from, by the address of the field.
+	refs map[any]string
 }
 
 // Workers shapes the data plane: one worker is one thread with its own ring, sockets and connection pools.
@@ -196,7 +204,7 @@ type ClusterTimeouts struct {
 	KeepAlive Duration `yaml:"keepalive" min:"1ms" max:"24h"`
 }
 
-// Route says what happens to the requests it matches: exactly one of cluster, respond and echo.
+// Route says what happens to the requests it matches: exactly one of cluster, split, redirect, respond and echo.
 type Route struct {
 	// Name for logs and metrics. Default: methods, host and path as matched.
 	Name string `yaml:"name"`
@@ -204,6 +212,13 @@ type Route struct {
 	Match Match `yaml:"match"`
 	// Forward to the cluster of this name.
 	Cluster string `yaml:"cluster"`
+	// Forward to one of several clusters, by weight.
+	Split []SplitPart `yaml:"split"`
+	// What decides which part of `split` a request goes to: by chance when not given; `source`, `header:NAME` or `cookie:NAME` always sends the same
+	// client address, value of that field or cookie to the same cluster.
+	SplitBy string `yaml:"split_by"`
+	// Answer with a redirect.
+	Redirect *Redirect `yaml:"redirect"`
 	// Answer at once.
 	Respond *Respond `yaml:"respond"`
 	// `true`: answer 200 with the request's own body and content type.
@@ -218,6 +233,14 @@ type Route struct {
 	BufferRequest Size `yaml:"buffer_request" min:"0B" max:"256KiB"`
 	// Timeouts in place of the cluster's.
 	Timeouts RouteTimeouts `yaml:"timeouts"`
+	// Change the path, host or query that the endpoint sees.
+	Rewrite *Rewrite `yaml:"rewrite"`
+	// Change the fields that the endpoint sees.
+	RequestHeaders HeaderEdits `yaml:"request_headers"`
+	// Change the fields that the client sees, in answers of endpoints, redirects and `respond`; not in those to failures.
+	ResponseHeaders HeaderEdits `yaml:"response_headers"`
+	// Send a copy of requests to another cluster.
+	Mirror *Mirror `yaml:"mirror"`
 }
 
 // Match is what a request must look like. All parts that are given must match.
@@ -229,8 +252,17 @@ type Match struct {
 	// segment in place of `{id}`. Paths of requests are compared, and forwarded, in their normal form: without `//`, `.` and `..` segments, letters and digits not
 	// percent-encoded. Not given: `/*`. Inside of `{…}` YAML wants a path with braces in quotes.
 	Path string `yaml:"path"`
+	// Regular expression (RE2) for the whole path in its normal form, in place of `path`. All expressions of a host are tried one after the other
+	// for every request that no path without a `*` takes, so they are the last resort. Groups are `{1}` or `{name}` in templates.
+	PathRegex string `yaml:"path_regex"`
 	// Methods, as in `[GET, POST]`. GET includes HEAD, unless another route with the same host and path names HEAD. Not given: any.
 	Methods []string `yaml:"methods"`
+	// Fields of the request; all of them must match. A field that is there more than once matches when one of its values does.
+	Headers []ValueMatch `yaml:"headers"`
+	// Parameters of the query, percent-decoded; all of them must match.
+	Query []ValueMatch `yaml:"query"`
+	// Networks (`10.0.0.0/8`) or addresses of clients. Not given: any.
+	Source []string `yaml:"source"`
 }
 
 // Respond is a response from the configuration itself.
@@ -241,14 +273,32 @@ type Respond struct {
 	Headers Headers `yaml:"headers"`
 	// Body of the response.
 	Body string `yaml:"body"`
+	// File that holds the body, read when the configuration is loaded; at most 16 MiB. A relative path starts at the folder of the configuration file.
+	File string `yaml:"file"`
+
+	// content of File.
+	content []byte
+}
+
+// Content is the body, from wherever it comes. The caller must not change it.
+func (r *Respond) Content() []byte {
+	if r.File != "" {
+		return r.content
+	}
+	return []byte(r.Body)
 }
 
 // RouteTimeouts replaces timeouts of the cluster for one route.
 type RouteTimeouts struct {
+	// To connect (504). Not given: the cluster's.
+	Connect Duration `yaml:"connect" min:"1ms" max:"24h"`
 	// From the end of the request to the head of the response (504). Not given: the cluster's.
 	FirstByte Duration `yaml:"first_byte" min:"1ms" max:"24h"`
 	// A pause while a body, or an upgraded connection, moves in neither direction. Not given: the cluster's.
 	Idle Duration `yaml:"idle" min:"1ms" max:"24h"`
+	// From the head of the request to the end of the response, all attempts together (504, or the connection is broken off when the
+	// response has begun). An upgraded connection is closed after this time as well. Not given: no limit.
+	Total Duration `yaml:"total" min:"1ms" max:"24h"`
 }
 
 // AccessLog of the data plane.

@@ -98,6 +98,9 @@ func TestTags(t *testing.T) {
 		seen[s] = true
 		for i := range s.NumField() {
 			f := s.Field(i)
+			if !f.IsExported() {
+				continue
+			}
 			require.NotEmpty(t, f.Tag.Get("yaml"), f.Name)
 			for _, tag := range []string{"min", "max"} {
 				if v := f.Tag.Get(tag); v != "" {

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,6 +18,10 @@ type decoder struct {
 	misspelt map[*node]bool
 	// visits counts values decoded through aliases, against files that unfold without end.
 	visits, inAlias int
+	// literal: references stay what they are. refs and secrets are what was put in, by the place it went to.
+	literal bool
+	refs    map[any]string
+	secrets []secret
 }
 
 // maxAliasVisits bounds how much aliases may unfold to.
@@ -58,6 +63,11 @@ func (d *decoder) value(n *node, v reflect.Value, f *field) {
 		d.inAlias++
 		defer func() { d.inAlias-- }()
 		n = resolve(n)
+	}
+	if n.kind <= block && n.kind >= plain && !d.literal && strings.Contains(n.text, "${") {
+		if n = d.expand(n, v.Addr().Interface()); n == nil {
+			return
+		}
 	}
 	t := typeOf(v.Type())
 	if t.scalar {
@@ -130,6 +140,11 @@ func (d *decoder) scalar(n *node, v reflect.Value, f *field) {
 // structure decodes a mapping into a struct, starting from its defaults.
 func (d *decoder) structure(n *node, v reflect.Value, t *typeInfo) {
 	SetDefaults(v.Addr().Interface())
+	var standard reflect.Value
+	if d.literal {
+		standard = reflect.New(v.Type()).Elem()
+		standard.Set(v)
+	}
 	if n.kind != mapping {
 		d.typeError(n, "a mapping with keys such as "+strings.Join(t.keys[:min(3, len(t.keys))], ", "))
 		return
@@ -165,9 +180,21 @@ func (d *decoder) structure(n *node, v reflect.Value, t *typeInfo) {
 			right |= 1 << at
 		}
 	}
-	if t.required&^given != 0 || t.required != 0 {
+	if t.required != 0 {
 		d.required(n, v, t, given, right)
 	}
+	if d.literal {
+		forget(n, v, standard, t)
+	}
+}
+
+// forget takes the keys away whose values are the defaults, as if nobody had given them. What YAML writes has all of them, also those that
+// may not be given where they mean nothing.
+func forget(n *node, v, standard reflect.Value, t *typeInfo) {
+	n.entries = slices.DeleteFunc(n.entries, func(e entry) bool {
+		at := t.find(e.key)
+		return at >= 0 && !v.Field(at).IsZero() && reflect.DeepEqual(v.Field(at).Interface(), standard.Field(at).Interface())
+	})
 }
 
 // required reports the keys that are missing, and values that are empty where something must be.
@@ -198,9 +225,11 @@ func (d *decoder) headers(n *node, h *Headers) {
 		d.typeError(n, "a mapping from field names to values")
 		return
 	}
+	*h = make(Headers, 0, len(n.entries))
 	for i := range n.entries {
 		e := &n.entries[i]
-		value, isText := text(resolve(e.value))
+		v := resolve(e.value)
+		value, isText := text(v)
 		switch {
 		case !e.isKey:
 			d.problem(e.place(), fmt.Sprintf("found %q as a key", shorten(e.key)), "expected the name of a field")
@@ -208,6 +237,11 @@ func (d *decoder) headers(n *node, h *Headers) {
 			d.typeError(e.value, "a string")
 		default:
 			*h = append(*h, Header{Name: e.key, Value: value})
+			if to := &(*h)[len(*h)-1].Value; !d.literal && strings.Contains(value, "${") {
+				if v = d.expand(v, to); v != nil {
+					*to = v.text
+				}
+			}
 		}
 	}
 }

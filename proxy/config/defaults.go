@@ -86,6 +86,14 @@ func SetDefaults(p any) {
 		p.Path = "/*"
 	case *Respond:
 		p.Status = 200
+	case *SplitPart:
+		p.Weight = 1
+	case *Redirect:
+		p.Status = 302
+	case *Mirror:
+		p.Percent = 100
+		p.MaxBody = 32 << 10
+		p.Timeout = Duration(5 * time.Second)
 	default:
 		setClusterDefaults(p)
 	}

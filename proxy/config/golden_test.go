@@ -1,14 +1,12 @@
 package config
 
 import (
-	"bytes"
 	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml"
 	"github.com/stretchr/testify/require"
 )
 
@@ -40,7 +38,10 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				got = err.Error() + "\n"
 			} else {
-				got = resolved(t, c)
+				got = string(YAML(c))
+				again, err := ParseLiteral("blitz.yaml", []byte(got))
+				require.NoError(t, err, got)
+				require.Equal(t, got, string(YAML(again)), "what is written reads as the same")
 			}
 			require.Equal(t, wantBad, err != nil, got)
 			if *update {
@@ -52,12 +53,4 @@ func TestGolden(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, bad, 40)
 	require.GreaterOrEqual(t, good, 15)
-}
-
-// resolved is the whole configuration as YAML.
-func resolved(t *testing.T, c *Config) string {
-	t.Helper()
-	var b bytes.Buffer
-	require.NoError(t, yaml.NewEncoder(&b, yaml.IndentSequence(true)).Encode(c))
-	return b.String()
 }

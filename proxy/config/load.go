@@ -8,8 +8,16 @@ import (
 // maxFile bounds a configuration file. A hundred thousand routes take some 10 MiB.
 const maxFile = 64 << 20
 
-// Load reads and checks a file. The error is Errors when something is wrong with its content.
+// Load reads and checks a file and what it includes. The error is Errors when something is wrong with the content.
 func Load(path string) (*Config, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, data)
+}
+
+func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)
@@ -21,22 +29,32 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	return Parse(path, data)
+	return data, nil
 }
 
-// Parse checks data; name is the file name in messages. The error is always Errors.
-func Parse(name string, data []byte) (*Config, error) {
-	root, err := readYAML(name, 0, data)
-	if err != nil {
+// Parse checks data and the files it includes; name is the file name in messages, and where relative paths start. The error is always Errors.
+func Parse(name string, data []byte) (*Config, error) { return parse(name, data, false) }
+
+// ParseLiteral is Parse for what YAML has written: references stay what they are, and nothing is included.
+func ParseLiteral(name string, data []byte) (*Config, error) { return parse(name, data, true) }
+
+func parse(name string, data []byte, literal bool) (*Config, error) {
+	d := &decoder{files: []string{name}, misspelt: map[*node]bool{}, literal: literal}
+	var err error
+	if d.root, err = readYAML(name, 0, data); err != nil {
 		return nil, err
 	}
-	d := &decoder{files: []string{name}, root: root, misspelt: map[*node]bool{}}
+	if !literal {
+		d.includeAll()
+	}
 	c := new(Config)
-	if d.document(c) {
+	if len(d.problems) == 0 && d.document(c) {
 		d.check(c)
 	}
 	if len(d.problems) > 0 {
+		d.hide()
 		return nil, d.problems.sorted()
 	}
+	c.refs = d.refs
 	return c, nil
 }

@@ -106,8 +106,9 @@ func (sc *scanner) next() {
 		if sc.pos == sc.end || sc.s[sc.pos] == '#' {
 			continue
 		}
-		for sc.s[sc.end-1] == ' ' {
-			sc.end--
+		if sc.s[sc.end-1] == ' ' { // the library's columns get confused
+			sc.fail()
+			return
 		}
 		sc.indent = sc.pos - sc.start
 		if sc.indent == 0 && (strings.HasPrefix(sc.s[sc.pos:sc.end], "---") || strings.HasPrefix(sc.s[sc.pos:sc.end], "...") || sc.s[sc.pos] == '%') {
@@ -331,7 +332,7 @@ func (sc *scanner) flow(depth int) *node {
 				return sc.fail()
 			}
 		}
-		v := sc.flowValue(depth)
+		v := sc.flowValue(depth, n.kind)
 		if sc.bad {
 			return nil
 		}
@@ -369,7 +370,8 @@ func (sc *scanner) blanks() bool {
 	return sc.pos < sc.end
 }
 
-func (sc *scanner) flowValue(depth int) *node {
+// flowValue reads a value in braces, within a mapping or a list.
+func (sc *scanner) flowValue(depth int, in kind) *node {
 	if sc.pos >= sc.end {
 		return sc.fail()
 	}
@@ -384,8 +386,8 @@ func (sc *scanner) flowValue(depth int) *node {
 		i++
 	}
 	t := strings.TrimRight(sc.s[sc.pos:i], " ")
-	if t == "" || strings.Contains(t, ": ") || strings.Contains(t, " #") || t[len(t)-1] == ':' {
-		return sc.fail()
+	if t == "" || strings.Contains(t, ": ") || strings.Contains(t, " #") || t[len(t)-1] == ':' || in == sequence && strings.Contains(t, ":") {
+		return sc.fail() // in a list, the library takes any colon for that of a mapping
 	}
 	n := sc.plain(t, true)
 	sc.pos = i

@@ -2,8 +2,10 @@ package config
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -115,4 +117,37 @@ func FuzzScan(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) { sameAsLibrary(t, "fuzz", text) })
+}
+
+// The same for files with small changes at random places. What differs most often in YAML is what a character means next to another one.
+func TestScanIsTheLibraryAfterSmallChanges(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var texts []string
+	for _, text := range corpus(t) {
+		if len(text) < 600 {
+			texts = append(texts, text)
+		}
+	}
+	slices.Sort(texts)
+	texts = append(texts, scanCases...)
+	alphabet := []string{" ", "  ", "\n", ":", ": ", "- ", "-", "#", " #", "'", "\"", "{", "}", "[", "]", ",", ", ", "0", "1", ".", "a", "e", "x", "_", "/", "*", "&", "!", "|", "|\n", "~", "\\", "$", "%", "é", "+", "?", "true", "null", "<<"}
+	read := 0
+	for range 6000 {
+		text := texts[rnd.IntN(len(texts))]
+		for range 1 + rnd.IntN(3) {
+			at := rnd.IntN(len(text) + 1)
+			switch piece := alphabet[rnd.IntN(len(alphabet))]; rnd.IntN(3) {
+			case 0:
+				text = text[:at] + piece + text[at:]
+			case 1:
+				text = text[:at] + piece + text[min(at+len(piece), len(text)):]
+			default:
+				text = text[:at] + text[min(at+1+rnd.IntN(3), len(text)):]
+			}
+		}
+		if sameAsLibrary(t, "changed", text) {
+			read++
+		}
+	}
+	require.Greater(t, read, 800)
 }

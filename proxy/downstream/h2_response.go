@@ -62,6 +62,7 @@ func (st *h2Stream) Head(r *wire.Response) {
 		st.refuse(exchange.ErrProtocol)
 		return
 	}
+	x.EditResponse(r)
 	x.Status = status
 	e := h.c.env
 	if !h.reserve(respond.HeadSize(r)) {

@@ -39,6 +39,7 @@ func (c *Conn) Continue() {
 // Head implements exchange.Downstream.
 func (c *Conn) Head(r *wire.Response) {
 	x := c.x
+	x.EditResponse(r)
 	x.Status = r.Status
 	c.headSent = true
 	if !c.reqDone && x.Expect100 {

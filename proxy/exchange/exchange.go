@@ -100,6 +100,14 @@ type Exchange struct {
 	Endpoint string
 	Code     string // of the failure, if there was one
 	Detail   string
+	// Host is the Host that the endpoint sees, where that is not the client's; valid while the request is started. nil: the client's.
+	Host []byte
+	// Edits are changes of the response's head; see EditResponse.
+	Edits    []HeadEdit
+	editList []HeadEdit
+	editText []byte
+	// Aux belongs to the dispatcher: what it has to end together with the exchange.
+	Aux any
 	// Log keeps what the access log wants of the request line and fields, filled only when a log is written.
 	Log LogText
 }
@@ -131,9 +139,9 @@ type Client struct {
 
 // Reset makes x ready for the next request and keeps its buffers.
 func (x *Exchange) Reset() {
-	log := x.Log.buf
+	log, list, text := x.Log.buf, x.editList, x.editText
 	*x = Exchange{}
-	x.Log.buf = log
+	x.Log.buf, x.editList, x.editText = log, list, text
 }
 
 // Keep copies what the access log wants out of r.

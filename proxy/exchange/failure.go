@@ -52,6 +52,8 @@ var (
 		Detail: "this path does not allow the request's method"}
 	ErrUpgradeNotAllowed = &Failure{Source: FromUs, Status: 403, Code: "upgrade_not_allowed",
 		Detail: "this route does not allow tunnels"}
+	ErrRewrite = &Failure{Source: FromUs, Status: 500, Code: "rewrite_failed",
+		Detail: "the route's rewrite makes no path of this request"}
 	ErrTraceNotAllowed = &Failure{Source: FromUs, Status: 405, Code: "trace_not_allowed",
 		Detail: "TRACE is not forwarded"}
 	ErrSchemeMismatch = &Failure{Source: FromUs, Status: 421, Code: "scheme_mismatch",
@@ -90,6 +92,8 @@ var (
 		Detail: "the upstream did not answer in time"}
 	ErrTryTimeout = &Failure{Source: FromUpstream, Status: 504, Flags: UpstreamTimeout, Retry: RetryIdempotent, Code: "try_timeout",
 		Detail: "the upstream did not answer in the time of one attempt"}
+	ErrTotalTimeout = &Failure{Source: FromUpstream, Status: 504, Flags: UpstreamTimeout, Code: "total_timeout",
+		Detail: "the request took longer than its route allows"}
 	ErrIdleTimeout = &Failure{Source: FromUpstream, Status: 504, Flags: UpstreamTimeout, Code: "upstream_idle_timeout",
 		Detail: "the upstream stalled in the middle of its response"}
 	ErrProtocol = &Failure{Source: FromUpstream, Status: 502, Flags: UpstreamProtocolError, Code: "upstream_protocol_error",

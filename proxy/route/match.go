@@ -35,6 +35,14 @@ func MatchPath(pattern, path string) bool {
 	return slices.EqualFunc(want, got, func(w, g string) bool { return w == g || isParam(w) && g != "" })
 }
 
+// Match tells whether the path of a rule, pattern or expression, matches a path.
+func (r *Rule) Match(path string) bool {
+	if r.Regex != nil {
+		return r.Regex.MatchString(path)
+	}
+	return MatchPath(r.Path, path)
+}
+
 // MatchMethod tells whether the methods of a rule take a method.
 func MatchMethod(methods []string, method string) bool {
 	return len(methods) == 0 || slices.Contains(methods, method) || method == "HEAD" && slices.Contains(methods, "GET")
@@ -48,6 +56,12 @@ const (
 	Host   Part = "host"
 	Path   Part = "path"
 	Method Part = "method"
+	// Headers, Query and Source: the number of conditions.
+	Headers Part = "headers"
+	Query   Part = "query"
+	Source  Part = "source"
+	// Order: the rule that was written first.
+	Order Part = "order"
 	// Same is returned for rules that differ in nothing that Lookup compares.
 	Same Part = ""
 )
@@ -58,13 +72,19 @@ func Compare(a, b *Rule, method string) (int, Part) {
 	if c := cmp.Compare(hostRank(b.Host), hostRank(a.Host)); c != 0 {
 		return c, Host
 	}
-	if c := comparePaths(a.Path, b.Path); c != 0 {
+	if c := comparePaths(a, b); c != 0 {
 		return c, Path
 	}
 	if c := cmp.Compare(methodRank(b.Methods, method), methodRank(a.Methods, method)); c != 0 {
 		return c, Method
 	}
-	return 0, Same
+	if c, part := compareConditions(a.Conditions, b.Conditions); c != 0 {
+		return c, part
+	}
+	if a.Conditions == nil && b.Conditions == nil {
+		return 0, Same
+	}
+	return cmp.Compare(a.ID, b.ID), Order
 }
 
 // hostRank is larger for the more specific of two hosts that match the same name.
@@ -79,9 +99,26 @@ func hostRank(pattern string) int {
 	return maxHost + 1
 }
 
-func comparePaths(a, b string) int {
-	a, prefixA := strings.CutSuffix(a, "/*")
-	b, prefixB := strings.CutSuffix(b, "/*")
+func comparePaths(ra, rb *Rule) int {
+	if ra.Regex != nil || rb.Regex != nil {
+		if ra.Regex != nil && rb.Regex != nil {
+			if ra.Regex.String() == rb.Regex.String() {
+				return 0
+			}
+			return cmp.Compare(ra.ID, rb.ID)
+		}
+		// An expression stands between whole paths and prefixes.
+		other, c := rb, -1
+		if ra.Regex == nil {
+			other, c = ra, 1
+		}
+		if strings.HasSuffix(other.Path, "/*") {
+			return c
+		}
+		return -c
+	}
+	a, prefixA := strings.CutSuffix(ra.Path, "/*")
+	b, prefixB := strings.CutSuffix(rb.Path, "/*")
 	if prefixA != prefixB {
 		if prefixB {
 			return -1

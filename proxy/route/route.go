@@ -1,6 +1,6 @@
-// Package route finds the rule that a request matches: by host, path and method, in an immutable table that all workers
+// Package route finds the rule that a request matches: by host, path, method, fields, query and client address, in an immutable table that all workers
 // read without a lock and without allocating. It knows nothing of what a rule does: a lookup returns an ID, and the snapshot holds ID → action.
-// It imports only internal/wire, for the methods.
+// It imports only internal/wire, for methods and fields.
 //
 // # Which rule wins
 //
@@ -8,9 +8,12 @@
 // not count; the most specific one wins:
 //
 //  1. host: the exact name, then the longest wildcard, then any host;
-//  2. path: one that covers the whole path (a literal segment before a parameter, from left to right), then the prefix that
-//     covers most of it (again a literal before a parameter);
-//  3. methods: a rule that names the method, then one with GET for a HEAD request, then one without methods.
+//  2. path: one that covers the whole path (a literal segment before a parameter, from left to right), then the first regular expression
+//     in the order in which they were written, then the prefix that covers most of the path (again a literal before a parameter);
+//  3. methods: a rule that names the method, then one with GET for a HEAD request, then one without methods;
+//  4. the rule with more header conditions, then with more query conditions, then with networks of clients, then the one written first.
+//
+// Regular expressions are the last resort: those of a host are tried one after the other for every request that no whole path takes.
 //
 // So a request for a known host that none of its rules match still finds a rule for any host, and a rule that only fails by its method
 // leaves the request to a less specific one. Only when nothing else is left is the answer MethodNotAllowed.
@@ -31,6 +34,8 @@ package route
 
 import (
 	"bytes"
+	"net/netip"
+	"regexp"
 
 	"github.com/blitz-gateway/blitz/internal/wire"
 )
@@ -51,6 +56,24 @@ type Rule struct {
 	Host, Path string
 	// Methods that match; none: all of them. GET includes HEAD.
 	Methods []string
+	// Regex, when set, stands in place of Path. It has to match the whole path: see Regex.
+	Regex *regexp.Regexp
+	// Conditions that have to hold as well; nil: none.
+	Conditions *Conditions
+}
+
+// Request is what a lookup looks at. All slices are borrowed during the call.
+type Request struct {
+	// Host may have a port; Path is in normal form, without query.
+	Host, Path []byte
+	Method     wire.Method
+	// MethodName is read only for methods that wire does not know.
+	MethodName []byte
+	// Fields, Query (without the question mark) and Source are read only by rules with conditions. Source may be left out when
+	// NeedsSource says that no rule asks for it.
+	Fields []wire.Field
+	Query  []byte
+	Source netip.Addr
 }
 
 // Result is the outcome of a lookup.
@@ -75,11 +98,17 @@ type Params struct {
 	Rest []byte
 }
 
-// Lookup finds the rule for a request. host may have a port; path is without query; methodName is read only for methods that wire does
-// not know. p, which may be nil, is filled when the result is Found. It does not allocate and keeps none of the slices.
+// Lookup is Find for a request of which only host, path and method matter.
 func (t *Table) Lookup(host, path []byte, method wire.Method, methodName []byte, p *Params) (ID, Result) {
-	s := search{t: t, path: path, method: method, name: methodName, id: None}
-	s.hosts(host)
+	r := Request{Host: host, Path: path, Method: method, MethodName: methodName}
+	return t.Find(&r, p)
+}
+
+// Find finds the rule for a request. p, which may be nil, is filled when the result is Found; its slices are parts of r.Path.
+// It does not allocate, except where a regular expression meets a percent-encoded query parameter, and keeps nothing of r.
+func (t *Table) Find(r *Request, p *Params) (ID, Result) {
+	s := search{t: t, r: *r, path: r.Path, id: None}
+	s.hosts(r.Host)
 	if s.id == None {
 		if s.denied {
 			return None, MethodNotAllowed
@@ -89,23 +118,29 @@ func (t *Table) Lookup(host, path []byte, method wire.Method, methodName []byte,
 	if p != nil {
 		p.N = s.depth
 		for i := range s.depth {
-			p.Values[i] = path[s.spans[i].from:s.spans[i].to]
+			p.Values[i] = r.Path[s.spans[i].from:s.spans[i].to]
 		}
 		p.Rest = nil
 		if s.end >= 0 {
-			p.Rest = path[s.end:]
+			p.Rest = r.Path[s.end:]
 		}
 	}
 	return s.id, Found
 }
 
-// AppendAllow appends the value of the Allow field for a path (RFC 9110 section 10.2.1): the methods of all rules that match host and path.
-func (t *Table) AppendAllow(dst, host, path []byte) []byte {
-	var all methodSet
-	s := search{t: t, path: path, id: None, collect: &all}
-	s.hosts(host)
+// AppendAllow appends the value of the Allow field for a request (RFC 9110 section 10.2.1): the methods of all rules that match all else.
+func (t *Table) AppendAllow(dst []byte, r *Request) []byte {
+	s := search{t: t, r: *r, path: r.Path, id: None, collect: true}
+	s.hosts(r.Host)
+	all := &s.all
+	if all.bits&(1<<wire.MethodGet) != 0 {
+		all.bits |= 1 << wire.MethodHead
+	}
 	return all.append(dst)
 }
+
+// NeedsSource tells whether any rule asks for the address of the client.
+func (t *Table) NeedsSource() bool { return t.needsSource }
 
 // ParamNames are the names of the parameters of a rule, in the order of Params.Values. The caller must not change them.
 func (t *Table) ParamNames(id ID) []string { return t.params[id] }
@@ -115,12 +150,12 @@ type span struct{ from, to uint32 }
 
 // search is one lookup. It lives on the stack.
 type search struct {
-	t      *Table
-	path   []byte
-	method wire.Method
-	name   []byte
-	// collect, when set, gathers the methods of all matching rules; nothing is then found.
-	collect *methodSet
+	t    *Table
+	r    Request // a copy: what a regular expression sees must not drag the caller's off the stack
+	path []byte
+	// collect gathers the methods of all matching rules in all; nothing is then found.
+	collect bool
+	all     methodSet
 
 	// The best rule so far. end is where the rest of a prefix starts, -1 for a whole match.
 	id     ID
@@ -164,6 +199,10 @@ func (s *search) tree(root uint32) bool {
 	s.end, s.depth = -1, 0
 	if s.walk(root, 0) {
 		s.end = -1
+		return true
+	}
+	if len(s.t.regexes) > 0 && s.expressions(root) {
+		s.end, s.depth = -1, 0
 		return true
 	}
 	if s.id == None {
@@ -216,19 +255,56 @@ func (s *search) walk(at uint32, i int) bool {
 	return false
 }
 
-// pick returns the rule of a leaf that takes the method.
+// expressions tries the regular expressions of a host.
+func (s *search) expressions(root uint32) bool {
+	list := s.t.regexes[root]
+	for i := range list {
+		if list[i].re.Match(s.path) {
+			if id := s.pick(list[i].leaf); id != None {
+				s.id = id
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// pick returns the rule of a leaf that takes the request.
 func (s *search) pick(leaf int32) ID {
 	l := s.t.leaves[leaf]
-	for i := range l.count {
-		c := &s.t.candidates[l.first+i]
+	list := s.t.candidates[l.first : l.first+l.count]
+	if s.collect {
+		for i := range list {
+			if s.holds(&list[i]) {
+				s.all.union(&list[i].methods)
+			}
+		}
+		return None
+	}
+	head := s.r.Method == wire.MethodHead
+	for i := range list {
+		c := &list[i]
 		switch {
-		case s.collect != nil:
-			s.collect.union(&c.methods)
-		case c.methods.has(s.method, s.name):
+		case !c.methods.has(s.r.Method, s.r.MethodName):
+			s.denied = s.denied || !head && s.holds(c) || head && c.methods.bits&(1<<wire.MethodGet) == 0 && s.holds(c)
+		case head && c.methods.all:
+			// after those with GET, below
+		case s.holds(c):
 			return c.id
-		default:
-			s.denied = true
+		}
+	}
+	if !head {
+		return None
+	}
+	for i := range list {
+		if c := &list[i]; (c.methods.all || c.methods.bits&(1<<wire.MethodGet) != 0) && s.holds(c) {
+			return c.id
 		}
 	}
 	return None
+}
+
+// holds tells whether the conditions of a candidate hold.
+func (s *search) holds(c *candidate) bool {
+	return c.cond < 0 || s.t.conditions[c.cond].hold(&s.r)
 }

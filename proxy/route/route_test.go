@@ -165,14 +165,14 @@ func TestAllow(t *testing.T) {
 		Rule{Host: "h", Path: "/{x}", Methods: []string{"DELETE"}},
 	)
 	sorted := func(host, path string) []string {
-		list := strings.Split(string(table.AppendAllow(nil, []byte(host), []byte(path))), ", ")
+		list := strings.Split(string(table.AppendAllow(nil, &Request{Host: []byte(host), Path: []byte(path)})), ", ")
 		slices.Sort(list)
 		return list
 	}
 	require.Equal(t, []string{"GET", "HEAD", "POST", "PURGE"}, sorted("x", "/a"))
 	require.Equal(t, []string{"DELETE", "GET", "HEAD", "POST", "PURGE"}, sorted("h", "/a"))
 	require.Equal(t, []string{"POST", "PURGE"}, sorted("x", "/b"))
-	require.Equal(t, "Allow: POST, PURGE", string(table.AppendAllow([]byte("Allow: "), nil, []byte("/b"))))
+	require.Equal(t, "Allow: POST, PURGE", string(table.AppendAllow([]byte("Allow: "), &Request{Path: []byte("/b")})))
 }
 
 func TestBuildRefuses(t *testing.T) {
@@ -314,6 +314,6 @@ func TestNoAllocations(t *testing.T) {
 		table.Lookup(nil, none, wire.MethodGet, nil, nil)
 	}))
 	require.Zero(t, testing.AllocsPerRun(100, func() {
-		table.AppendAllow(dst, nil, c)
+		table.AppendAllow(dst, &Request{Path: c})
 	}))
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -24,6 +25,17 @@ type Table struct {
 	leaves     []leaf
 	candidates []candidate
 	params     map[ID][]string
+
+	// conditions by candidate.cond; regexes by root of the host's tree, in the order in which they are tried.
+	conditions  []*Conditions
+	regexes     map[uint32][]expression
+	needsSource bool
+}
+
+// expression is a regular expression and the rules that have it.
+type expression struct {
+	re   *regexp.Regexp
+	leaf int32
 }
 
 // node is one node of a tree. Its children are nodes[child : child+children], a parameter's subtree hangs on param.
@@ -43,6 +55,7 @@ type leaf struct{ first, count uint32 }
 
 type candidate struct {
 	id      ID
+	cond    int32 // in conditions, -1: none
 	methods methodSet
 }
 
@@ -84,6 +97,12 @@ func Build(rules []Rule) (*Table, error) {
 	f := flattener{t: t}
 	for _, h := range order {
 		root := f.tree(trees[h], rules)
+		for _, e := range trees[h].regexes {
+			if t.regexes == nil {
+				t.regexes = map[uint32][]expression{}
+			}
+			t.regexes[root] = append(t.regexes[root], expression{rules[e[0]].Regex, f.leaf(e, rules)})
+		}
 		switch {
 		case h.wildcard:
 			t.wildcards[h.key] = root
@@ -106,11 +125,16 @@ type branch struct {
 	param    *branch
 	// Positions of rules that end here, exactly or as a prefix.
 	exact, prefix []int32
+	// Of a root: the rules with regular expressions, those with the same one together.
+	regexes [][]int32
 }
 
 // add inserts rules[i] and returns the names of its parameters.
 func (b *branch) add(i int, rules []Rule) (names []string, err error) {
 	r := &rules[i]
+	if r.Regex != nil {
+		return nil, b.addRegex(i, rules)
+	}
 	parts, names, prefix, err := parsePath(r.Path)
 	if err != nil {
 		return nil, fmt.Errorf("route %d, path %q: %w", r.ID, r.Path, err)
@@ -128,15 +152,33 @@ func (b *branch) add(i int, rules []Rule) (names []string, err error) {
 	if prefix {
 		ends = &b.prefix
 	}
-	mine := newMethodSet(r.Methods)
-	for _, j := range *ends {
-		other := newMethodSet(rules[j].Methods)
-		if mine.overlaps(&other) {
-			return nil, fmt.Errorf("route %d matches the same requests as route %d: host %q, path %q, %v", r.ID, rules[j].ID, r.Host, r.Path, &mine)
+	return names, meet(ends, i, rules)
+}
+
+func (b *branch) addRegex(i int, rules []Rule) error {
+	for k := range b.regexes {
+		if rules[b.regexes[k][0]].Regex.String() == rules[i].Regex.String() {
+			return meet(&b.regexes[k], i, rules)
+		}
+	}
+	b.regexes = append(b.regexes, []int32{int32(i)})
+	return nil
+}
+
+// meet adds rules[i] to those with the same host and path.
+func meet(ends *[]int32, i int, rules []Rule) error {
+	if len(*ends) > 0 {
+		r := &rules[i]
+		mine := newMethodSet(r.Methods)
+		for _, j := range *ends {
+			other := newMethodSet(rules[j].Methods)
+			if mine.overlaps(&other) && r.Conditions.same(rules[j].Conditions) {
+				return fmt.Errorf("route %d matches the same requests as route %d: host %q, path %q, %v", r.ID, rules[j].ID, r.Host, r.Path, &mine)
+			}
 		}
 	}
 	*ends = append(*ends, int32(i))
-	return names, nil
+	return nil
 }
 
 // insert returns the node below b at which the literal text ends.
@@ -242,35 +284,42 @@ func (f *flattener) fill(at uint32, b *branch, rules []Rule) {
 	}
 }
 
-// leaf appends the candidates of a pattern: rules with methods before the one without, each group in the order of the rules.
+// leaf appends the candidates of a pattern: rules with methods before those without, those with more conditions first, otherwise in the order of
+// the rules.
 func (f *flattener) leaf(ends []int32, rules []Rule) int32 {
 	if len(ends) == 0 {
 		return -1
 	}
-	var list []candidate
-	headNamed := false
+	t := f.t
+	first := len(t.candidates)
 	for _, i := range ends {
 		r := &rules[i]
-		list = append(list, candidate{id: r.ID, methods: newMethodSet(r.Methods)})
-		headNamed = headNamed || slices.Contains(r.Methods, "HEAD")
+		c := candidate{id: r.ID, cond: -1, methods: newMethodSet(r.Methods)}
+		if r.Conditions != nil {
+			c.cond = int32(len(t.conditions))
+			t.conditions = append(t.conditions, r.Conditions)
+			t.needsSource = t.needsSource || len(r.Conditions.Sources) > 0
+		}
+		t.candidates = append(t.candidates, c)
 	}
-	if !headNamed {
-		for i, at := range ends {
-			if slices.Contains(rules[at].Methods, "GET") {
-				list[i].methods.add("HEAD")
+	if len(ends) > 1 {
+		cond := func(c *candidate) *Conditions {
+			if c.cond < 0 {
+				return nil
 			}
+			return t.conditions[c.cond]
 		}
+		slices.SortStableFunc(t.candidates[first:], func(a, b candidate) int {
+			switch {
+			case a.methods.all == b.methods.all:
+				c, _ := compareConditions(cond(&a), cond(&b))
+				return c
+			case b.methods.all:
+				return -1
+			}
+			return 1
+		})
 	}
-	slices.SortStableFunc(list, func(a, b candidate) int {
-		switch {
-		case a.methods.all == b.methods.all:
-			return 0
-		case b.methods.all:
-			return -1
-		}
-		return 1
-	})
-	f.t.leaves = append(f.t.leaves, leaf{uint32(len(f.t.candidates)), uint32(len(list))})
-	f.t.candidates = append(f.t.candidates, list...)
-	return int32(len(f.t.leaves) - 1)
+	t.leaves = append(t.leaves, leaf{uint32(first), uint32(len(ends))})
+	return int32(len(t.leaves) - 1)
 }

@@ -23,12 +23,15 @@ func TestRequestsAllocateNothing(t *testing.T) {
 			{"proxied", get("/proxied", "User-Agent: test", "Accept: */*"), "proxied", 20_000},
 			{"proxied, with a body", request("POST", "/proxied", "a body for the origin"), "proxied", 5000},
 			{"refused", get("/nowhere", "X: y"), "404 Not Found: no_route: no route matches this host and path\n", 5000},
+			{"rewritten", get("/users/7/x?q=1", "User-Agent: test", "Cookie: s=1"), "proxied", 5000},
+			{"redirected", get("/go/x", "User-Agent: test"), "\r\n\r\n", 5000},
 			{"pipelined", get("/hello") + get("/proxied"), "proxied", 5000},
 		} {
 			t.Run(engine+"/"+x.name, func(t *testing.T) {
-				s := setup{}
+				s := setup{top: "tracing: {request_id: true, trace_context: true}\n"}
 				if x.name != "refused" {
 					s.endpoints = []string{quietOrigin(t)}
+					s.routes = allocRoutes
 				}
 				g := gate(t, engine, s)
 				c, err := net.Dial("tcp", g.addr)
@@ -83,6 +86,20 @@ func TestRequestsAllocateNothing(t *testing.T) {
 		}
 	}
 }
+
+// allocRoutes do most of what a route can do with a request.
+const allocRoutes = `
+  - match: {path: "/users/{id}/*", headers: [{name: User-Agent, regex: "[a-z]+"}], query: [{name: q, exact: "1"}], source: [127.0.0.0/8]}
+    split: [{cluster: up}]
+    split_by: cookie:s
+    rewrite: {path: "/u/{id}/{*}", host: "in.{host}", query: "id={id}&{query}"}
+    request_headers: {set: {X-Client: "{client_ip}", X-Route: "{route}"}, remove: [Accept]}
+    response_headers: {set: {X-Id: "{request_id}"}, add: {X-A: b}}
+    timeouts: {total: 10s, connect: 5s}
+  - match: {path: /go/*}
+    redirect: {scheme: https, prefix: /to/}
+    response_headers: {set: {X-Client: "{client_ip}"}}
+`
 
 // quietOrigin answers every piece that ends a request, and allocates nothing while it does.
 func quietOrigin(t *testing.T) string {

@@ -49,6 +49,7 @@ func build(c *config.Config, generation uint64, r Resolver, prev *Snapshot) (*Sn
 		Generation:   generation,
 		Workers:      workers(&c.Workers),
 		AccessLog:    AccessLog{Path: c.AccessLog.Path, Format: c.AccessLog.Format},
+		Tracing:      Tracing{RequestID: c.Tracing.RequestID, TraceContext: c.Tracing.TraceContext},
 		DrainTimeout: time.Duration(c.DrainTimeout),
 		DrainDelay:   time.Duration(c.DrainDelay),
 		DrainIdle:    time.Duration(c.DrainIdle),
@@ -240,12 +241,26 @@ func (s *Snapshot) routes(c *config.Config) error {
 	for i := range c.Routes {
 		r := &c.Routes[i]
 		s.Rules[i] = route.Rule{ID: route.ID(i), Host: r.Match.Host, Path: r.Match.Path, Methods: r.Match.Methods}
+		var err error
+		if s.Rules[i].Conditions, err = conditions(&r.Match); err != nil {
+			errs = append(errs, fmt.Errorf("route %s: %w", r.Name, err))
+		}
+		if r.Match.PathRegex != "" {
+			if s.Rules[i].Regex, err = route.WholeRegex(r.Match.PathRegex); err != nil {
+				errs = append(errs, fmt.Errorf("route %s: %w", r.Name, err))
+				continue
+			}
+		}
 		a := Action{
 			Name: r.Name, ClusterIndex: -1, Echo: r.Echo, MaxBody: int64(r.MaxBody), AllowUpgrade: r.AllowUpgrade, BufferRequest: int(r.BufferRequest),
 			FirstByteTimeout: time.Duration(r.Timeouts.FirstByte), IdleTimeout: time.Duration(r.Timeouts.Idle),
 		}
+		if a.Traffic, err = s.traffic(r, byName); err != nil {
+			errs = append(errs, err)
+			continue
+		}
 		if r.Respond != nil {
-			a.Respond = renderRespond(r.Respond)
+			a.Respond = renderRespond(r.Respond, a.Traffic)
 		}
 		if r.Cluster != "" {
 			index, ok := byName[r.Cluster]
@@ -263,19 +278,25 @@ func (s *Snapshot) routes(c *config.Config) error {
 }
 
 // renderRespond renders the fields of a response once for all requests.
-func renderRespond(r *config.Respond) *Respond {
+func renderRespond(r *config.Respond, t *Traffic) *Respond {
 	var b strings.Builder
 	typed := false
-	for _, h := range r.Headers {
+	headers := r.Headers
+	if t != nil {
+		headers = editedHeaders(headers, t.Response)
+		typed = t.Response.Sets("Content-Type")
+	}
+	body := r.Content()
+	for _, h := range headers {
 		b.WriteString(h.Name + ": " + h.Value + "\r\n")
 		typed = typed || strings.EqualFold(h.Name, "Content-Type")
 	}
-	if r.Body != "" && !typed {
+	if len(body) > 0 && !typed {
 		b.WriteString("content-type: text/plain; charset=utf-8\r\n")
 	}
 	// RFC 9110 section 8.6: no Content-Length in a 204, and in a 304 only that of the response it stands for, which is not known here.
 	if r.Status != 204 && r.Status != 304 {
-		b.WriteString("content-length: " + strconv.Itoa(len(r.Body)) + "\r\n")
+		b.WriteString("content-length: " + strconv.Itoa(len(body)) + "\r\n")
 	}
-	return &Respond{Status: r.Status, Head: []byte(b.String()), Body: []byte(r.Body)}
+	return &Respond{Status: r.Status, Head: []byte(b.String()), Body: body}
 }

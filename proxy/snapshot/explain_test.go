@@ -25,12 +25,13 @@ func TestExplain(t *testing.T) {
 	s, err := BuildWith(parse(t, explained), 1, nil)
 	require.NoError(t, err)
 
-	e := Explain(s, "GET", "https://api.example.com:8443/x/../users/%41nn/posts/7?q=1#top", "")
+	e := Explain(s, &Question{Method: "GET", Target: "https://api.example.com:8443/x/../users/%41nn/posts/7?q=1#top"})
 	require.Equal(t, &Explanation{
 		Method: "GET", Host: "api.example.com:8443", Path: "/users/Ann/posts/7", Result: "found",
 		Route: &ExplainedRoute{
 			Name: "users", Match: "api.example.com, /users/{id}/*, any method", Params: map[string]string{"id": "Ann"}, Rest: "posts/7",
 			Action: "cluster", Cluster: "api", Balance: "round_robin", Endpoints: []string{"127.0.0.1:9000", "db.invalid:9001"},
+			Timeouts: map[string]string{"connect": "2s", "first_byte": "30s", "idle": "1m0s"},
 		},
 		Others: []OtherRoute{
 			{Name: "other host", Part: "host", Reason: `host "api.example.com:8443" is not *.example.org`},
@@ -47,6 +48,7 @@ func TestExplain(t *testing.T) {
   forwards to cluster api, round_robin over 127.0.0.1:9000, db.invalid:9001
   {id} is Ann
   * is posts/7
+  timeouts: connect 2s, first_byte 30s, idle 1m0s
 not taken:
   other host  host "api.example.com:8443" is not *.example.org
   post        method GET is not POST
@@ -54,6 +56,13 @@ not taken:
   echo        path /users/Ann/posts/7 is not /e
   all         it matches too, but the host of users is more specific
 `, b.String())
+}
+
+func hostHeader(host string) []Header {
+	if host == "" {
+		return nil
+	}
+	return []Header{{"Host", host}}
 }
 
 func TestExplainOutcomes(t *testing.T) {
@@ -74,7 +83,7 @@ func TestExplainOutcomes(t *testing.T) {
 		{"GET", "relative", "", "bad_path", "", "→ 400: bad_path"},
 	}
 	for _, tt := range tests {
-		e := Explain(s, tt.method, tt.target, tt.host)
+		e := Explain(s, &Question{Method: tt.method, Target: tt.target, Headers: hostHeader(tt.host)})
 		require.Equal(t, tt.result, e.Result, tt.target)
 		if tt.route != "" {
 			require.Equal(t, tt.route, e.Route.Name, tt.target)

@@ -23,6 +23,7 @@ type Snapshot struct {
 	Listeners []Listener
 	Workers   Workers
 	AccessLog AccessLog
+	Tracing   Tracing
 	// Admin is the address for operators; nil: none.
 	Admin *loop.Addr
 	// DrainTimeout is how long requests in flight may take after SIGTERM. Before that, DrainDelay is how long readiness is false already while
@@ -35,7 +36,8 @@ type Snapshot struct {
 // Config is what the snapshot was built from. It must not be changed.
 func (s *Snapshot) Config() *config.Config { return s.config }
 
-// Action is what happens to a request that matched a route. Exactly one of Cluster, Respond and Echo is set.
+// Action is what happens to a request that matched a route. Exactly one of Cluster, Respond, Echo, Traffic.Split and
+// Traffic.Redirect is set.
 type Action struct {
 	// Name is for logs and metrics.
 	Name string
@@ -55,6 +57,8 @@ type Action struct {
 	BufferRequest int
 	// Timeouts of the route; 0 means the cluster's.
 	FirstByteTimeout, IdleTimeout time.Duration
+	// Traffic is everything else that is done with a request; nil: nothing.
+	Traffic *Traffic
 }
 
 // BodyLimit is the largest request body of a request that came through l, in bytes, 0: no limit.

@@ -62,6 +62,8 @@ type Counters struct {
 	// Retries not made because the budget was used up; attempts given up because they took too long; second attempts beside slow ones, those
 	// that answered first, and those that did not.
 	RetryBudgetExhausted, TryTimeouts, Hedges, HedgesWon, HedgesLost uint64
+	// Copies of requests to other clusters: started, not made (or given up) because the body is too large, ended by a failure or their time limit.
+	MirrorRequests, MirrorSkipped, MirrorFailures uint64
 	// HTTP/2 to endpoints: streams so far and now; RST_STREAM of endpoints, and those of them that refused; GOAWAY; connections ended
 	// because the endpoint broke a rule, or did not answer a PING.
 	UpstreamStreams                                  uint64

@@ -85,6 +85,8 @@ func NewClient(env *Env, c *cluster.Cluster) *Client {
 type Options struct {
 	// FirstByteTimeout and IdleTimeout override the cluster's when they are not 0.
 	FirstByteTimeout, IdleTimeout time.Duration
+	// ConnectTimeout, too.
+	ConnectTimeout time.Duration
 	// Buffer is how many bytes of the body are collected before an endpoint is asked; at most flow.High.
 	Buffer int
 }
@@ -95,7 +97,10 @@ type Options struct {
 func (cl *Client) Start(x *exchange.Exchange, r *wire.Request, path []byte, o Options) {
 	q := cl.env.request()
 	q.client, q.x = cl, x
-	q.firstByte, q.idle = o.FirstByteTimeout, o.IdleTimeout
+	q.firstByte, q.idle, q.connectTime = o.FirstByteTimeout, o.IdleTimeout, o.ConnectTimeout
+	if q.connectTime == 0 {
+		q.connectTime = cl.c.ConnectTimeout
+	}
 	if q.firstByte == 0 {
 		q.firstByte = cl.c.FirstByteTimeout
 	}
@@ -130,7 +135,7 @@ func (cl *Client) Start(x *exchange.Exchange, r *wire.Request, path []byte, o Op
 			return
 		}
 	}
-	b := q.q.Reserve(headSize(r, path, from))
+	b := q.q.Reserve(headSize(r, path, x, from))
 	if b == nil {
 		q.fail(exchange.ErrOverload)
 		return

@@ -94,7 +94,7 @@ func (c *h2Conn) attach(q *Request) {
 	c.waiting++
 	c.openWaiting()
 	if c.ready && q.hc == c && q.s == nil {
-		q.arm(waitConnect, c.pool.client.c.ConnectTimeout) // before that, the connection's own timer watches
+		q.arm(waitConnect, q.connectTime) // before that, the connection's own timer watches
 	}
 }
 

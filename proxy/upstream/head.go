@@ -25,8 +25,8 @@ var (
 )
 
 // headSize is an upper bound of what appendHead writes.
-func headSize(r *wire.Request, path []byte, cl *exchange.Client) int {
-	n := len(r.MethodName) + len(path) + len(r.Query) + 3*len(r.Authority) + 2*len(cl.IP) + len(cl.Cert) + len(cl.Pseudonym) + len(r.Upgrade) + 256
+func headSize(r *wire.Request, path []byte, x *exchange.Exchange, cl *exchange.Client) int {
+	n := len(r.MethodName) + len(x.Host) + len(path) + len(r.Query) + 3*len(r.Authority) + 2*len(cl.IP) + len(cl.Cert) + len(cl.Pseudonym) + len(r.Upgrade) + 256
 	for i := range r.Fields {
 		n += len(r.Fields[i].Name) + len(r.Fields[i].Value) + 4
 	}
@@ -52,7 +52,7 @@ func appendHead(dst []byte, r *wire.Request, path []byte, x *exchange.Exchange, 
 		}
 	}
 	dst = append(dst, requestSuffix...)
-	dst = h1.AppendField(dst, nameHost, r.Authority)
+	dst = h1.AppendField(dst, nameHost, host(r, x))
 
 	w := passing{trust: cl.TrustForwarded, buffered: buffered, haveCert: len(cl.Cert) > 0}
 	for i := range r.Fields {
@@ -105,6 +105,14 @@ func appendHead(dst []byte, r *wire.Request, path []byte, x *exchange.Exchange, 
 		}
 	}
 	return append(dst, '\r', '\n')
+}
+
+// host is the Host that the endpoint sees.
+func host(r *wire.Request, x *exchange.Exchange) []byte {
+	if x.Host != nil {
+		return x.Host
+	}
+	return r.Authority
 }
 
 // appendForwardedFor joins the client's X-Forwarded-For fields and adds the client itself.

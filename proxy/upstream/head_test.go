@@ -34,7 +34,7 @@ func BenchmarkHeadH1(b *testing.B) {
 	dst := make([]byte, 0, 4096)
 	b.ReportAllocs()
 	for b.Loop() {
-		if headSize(r, r.Path, &testClient) > cap(dst) {
+		if headSize(r, r.Path, x, &testClient) > cap(dst) {
 			b.Fatal("too small")
 		}
 		dst = appendHead(dst[:0], r, r.Path, x, &testClient, false)

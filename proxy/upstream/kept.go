@@ -44,8 +44,8 @@ func nextRecord(b []byte) (id wire.FieldID, name, value, rest []byte) {
 }
 
 // keptSize is an upper bound of what appendKept writes.
-func keptSize(r *wire.Request, path []byte, cl *exchange.Client) int {
-	return headSize(r, path, cl) + recordBytes*(len(r.Fields)+12)
+func keptSize(r *wire.Request, path []byte, x *exchange.Exchange, cl *exchange.Client) int {
+	return headSize(r, path, x, cl) + recordBytes*(len(r.Fields)+12)
 }
 
 // appendKept keeps the request as it goes to the upstream: the same fields as in appendHead.
@@ -53,7 +53,7 @@ func appendKept(dst []byte, r *wire.Request, path []byte, x *exchange.Exchange, 
 	at := len(dst)
 	dst = append(dst, byte(r.Method), 0)
 	dst = appendRecord(dst, 0, nil, r.MethodName)
-	dst = appendRecord(dst, 0, nil, r.Authority)
+	dst = appendRecord(dst, 0, nil, host(r, x))
 	flags := byte(0)
 	switch r.Form {
 	case wire.FormAuthority:
@@ -168,7 +168,7 @@ func appendKeptFields(dst []wire.Field, b []byte) []wire.Field {
 
 // keepHead puts the request's head into the queue. False: there is no memory for it.
 func (q *Request) keepHead(r *wire.Request, path []byte, cl *exchange.Client, buffered bool) bool {
-	b := q.q.Reserve(keptSize(r, path, cl))
+	b := q.q.Reserve(keptSize(r, path, q.x, cl))
 	if b == nil {
 		return false
 	}

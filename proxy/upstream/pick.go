@@ -55,7 +55,7 @@ func (q *Request) await(p *pool) {
 	}
 	cl.reclaim(p)
 	p.enqueue(q)
-	q.arm(waitConnect, cl.c.ConnectTimeout)
+	q.arm(waitConnect, q.connectTime)
 }
 
 // connect takes an idle connection of p or opens one. fresh insists on a new one: the retry after a stale connection must not meet
@@ -80,7 +80,7 @@ func (q *Request) connect(p *pool, fresh bool) {
 	c.req, q.conn = q, c
 	c.begin()
 	c.l, c.id = p.connect(c)
-	q.arm(waitConnect, p.client.c.ConnectTimeout)
+	q.arm(waitConnect, q.connectTime)
 }
 
 // reclaim closes an unused connection to another endpoint when it is the limit of the whole cluster that is in the way of p.

@@ -36,15 +36,15 @@ type Request struct {
 	// try bounds one attempt, or delays the next; hedge starts a second one.
 	try, hedge loop.Timer
 
-	firstByte, idle time.Duration
-	retriesLeft     int
-	freeRetryUsed   bool
-	hold            int // no endpoint is asked before q holds more than this, 0: not holding
-	chunked         bool
-	finished        bool // the request body is complete in q
-	paused          bool // Body returned false
-	answered        bool // the final response head was passed on
-	dead            bool // waiting for the connection's OnClose to give q's memory back
+	firstByte, idle, connectTime time.Duration
+	retriesLeft                  int
+	freeRetryUsed                bool
+	hold                         int // no endpoint is asked before q holds more than this, 0: not holding
+	chunked                      bool
+	finished                     bool // the request body is complete in q
+	paused                       bool // Body returned false
+	answered                     bool // the final response head was passed on
+	dead                         bool // waiting for the connection's OnClose to give q's memory back
 
 	on       *pool              // this attempt is in flight there
 	began    int64              // start of this attempt, loop time in ns

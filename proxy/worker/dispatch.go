@@ -6,16 +6,19 @@ import (
 	"github.com/blitz-gateway/blitz/internal/wire"
 	"github.com/blitz-gateway/blitz/proxy/exchange"
 	"github.com/blitz-gateway/blitz/proxy/route"
+	"github.com/blitz-gateway/blitz/proxy/snapshot"
 	"github.com/blitz-gateway/blitz/proxy/telemetry"
 	"github.com/blitz-gateway/blitz/proxy/upstream"
 )
 
 // scratch is memory that is only in use during one Dispatch.
 type scratch struct {
-	path   []byte
-	params route.Params
-	allow  []byte
-	entry  telemetry.Entry
+	path    []byte
+	params  route.Params
+	find    route.Request
+	allow   []byte
+	traffic trafficScratch
+	entry   telemetry.Entry
 }
 
 // allowAny is the Allow of a 405 for TRACE, which no route can have.
@@ -28,6 +31,10 @@ var methodGet = []byte("GET")
 
 // Dispatch implements downstream.Dispatcher: steps 3 to 6 of the path.
 func (w *Worker) Dispatch(x *exchange.Exchange, r *wire.Request) {
+	if w.snap.Tracing != (snapshot.Tracing{}) {
+		w.scratch.traffic.text = w.scratch.traffic.text[:0]
+		w.trace(r)
+	}
 	if w.opt.Log != nil {
 		x.Keep(r)
 	}
@@ -61,13 +68,18 @@ func (w *Worker) Dispatch(x *exchange.Exchange, r *wire.Request) {
 	if x.Extended { // a WebSocket is a GET to whoever writes routes
 		method, name = wire.MethodGet, methodGet
 	}
-	id, result := w.snap.Table.Lookup(r.Host, path, method, name, &w.scratch.params)
+	find := &w.scratch.find
+	*find = route.Request{Host: r.Host, Path: path, Method: method, MethodName: name, Fields: r.Fields, Query: r.Query}
+	if w.snap.Table.NeedsSource() {
+		find.Source = x.Down.Client().Peer.Addr()
+	}
+	id, result := w.snap.Table.Find(find, &w.scratch.params)
 	switch result {
 	case route.NotFound:
 		x.Down.Fail(exchange.ErrNoRoute)
 		return
 	case route.MethodNotAllowed:
-		w.scratch.allow = w.snap.Table.AppendAllow(w.scratch.allow[:0], r.Host, path)
+		w.scratch.allow = w.snap.Table.AppendAllow(w.scratch.allow[:0], find)
 		x.Allow = w.scratch.allow
 		x.Down.Fail(exchange.ErrMethodNotAllowed)
 		return
@@ -84,6 +96,10 @@ func (w *Worker) Dispatch(x *exchange.Exchange, r *wire.Request) {
 	}
 	if x.MaxBody > 0 && r.Body == wire.BodyLength && r.Length > x.MaxBody {
 		x.Down.Fail(exchange.ErrBodyTooLarge)
+		return
+	}
+	if a.Traffic != nil {
+		w.special(x, r, path, a)
 		return
 	}
 	switch {
@@ -119,6 +135,10 @@ var (
 
 // Ended implements downstream.Dispatcher.
 func (w *Worker) Ended(x *exchange.Exchange) {
+	if a, ok := x.Aux.(*aux); ok {
+		x.Aux = nil
+		a.ended()
+	}
 	now := w.loop.Now()
 	w.count.Ended(x.Status, x.Flags, now-x.Start)
 	if x.Sent > 0 && x.Answered > x.Sent {

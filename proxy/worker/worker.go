@@ -68,12 +68,14 @@ type Worker struct {
 	up   upstream.Env
 	pool *flow.Pool
 
-	draining bool
-	drained  bool
-	freeEcho *echo
-	garbage  int
-	trim     loop.Timer
-	scratch  scratch
+	draining   bool
+	drained    bool
+	freeEcho   *echo
+	freeAux    *aux
+	freeMirror *mirror
+	garbage    int
+	trim       loop.Timer
+	scratch    scratch
 }
 
 // New makes a worker. Its loop is not running yet.

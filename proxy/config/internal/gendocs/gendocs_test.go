@@ -94,7 +94,7 @@ func TestGoldenFilesAgainstTheSchema(t *testing.T) {
 
 func TestEveryFieldHasAComment(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.go"), []byte("package config\n\n// A is.\ntype A struct {\n\tB int\n}\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.go"), []byte("package config\n\n// A is.\ntype A struct {\n\tB int `yaml:\"b\"`\n}\n"), 0o600))
 	_, err := readComments(dir)
 	require.ErrorContains(t, err, "A.B has no comment")
 }

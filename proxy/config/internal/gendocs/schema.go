@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,9 +14,10 @@ import (
 
 // Patterns of the notations of package config.
 const (
-	durationPattern = `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
-	sizePattern     = `^[0-9]+ *(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)?$`
-	cpusPattern     = `^[0-9]+(-[0-9]+)?(, *[0-9]+(-[0-9]+)?)*$`
+	referenced      = `|^.*\$\{.*$`
+	durationPattern = `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$` + referenced
+	sizePattern     = `^[0-9]+ *(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)?$` + referenced
+	cpusPattern     = `^[0-9]+(-[0-9]+)?(, *[0-9]+(-[0-9]+)?)*$` + referenced
 )
 
 // makeSchema renders docs/config.schema.json: the structs by reflection, then what only their tags and comments know.
@@ -30,13 +32,16 @@ func makeSchema(c comments) ([]byte, error) {
 		}
 		d.Description = c.typeText(t.Name())
 		for i := range t.NumField() {
+			if !t.Field(i).IsExported() {
+				continue
+			}
 			if err := refine(d, t.Field(i), c[t.Name()+"."+t.Field(i).Name]); err != nil {
 				return nil, err
 			}
 		}
 	}
 	// Exactly one action.
-	for _, key := range []string{"cluster", "respond", "echo"} {
+	for _, key := range []string{"cluster", "split", "redirect", "respond", "echo"} {
 		s.Definitions["Route"].OneOf = append(s.Definitions["Route"].OneOf, &jsonschema.Schema{Required: []string{key}})
 	}
 	if echo, ok := s.Definitions["Route"].Properties.Get("echo"); ok {
@@ -108,7 +113,7 @@ func refine(d *jsonschema.Schema, f reflect.StructField, comment string) error {
 	return nil
 }
 
-// structs lists a struct type and all those inside of it.
+// structs lists a struct type and all those inside of it, each once.
 func structs(t reflect.Type) []reflect.Type {
 	switch {
 	case scalarSchema(t) != nil:
@@ -120,7 +125,11 @@ func structs(t reflect.Type) []reflect.Type {
 	}
 	out := []reflect.Type{t}
 	for i := range t.NumField() {
-		out = append(out, structs(t.Field(i).Type)...)
+		for _, inner := range structs(t.Field(i).Type) {
+			if !slices.Contains(out, inner) {
+				out = append(out, inner)
+			}
+		}
 	}
 	return out
 }
