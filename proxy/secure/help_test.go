@@ -99,9 +99,12 @@ type world struct {
 	addr   loop.Addr
 	ends   []*end
 	setup  func(*end) // of accepted ends
+	peer   *looptest.Peer
 }
 
 var listenAt = loop.Addr{TCP: netip.MustParseAddrPort("127.0.0.1:443")}
+
+var elsewhere = loop.Addr{TCP: netip.MustParseAddrPort("127.0.0.1:444")}
 
 func newWorld(t *testing.T, seed uint64, f looptest.Faults) *world {
 	t.Helper()
