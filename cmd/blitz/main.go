@@ -14,6 +14,7 @@ type cli struct {
 	Serve    ServeCmd    `cmd:"" help:"Run the gateway."`
 	Validate ValidateCmd `cmd:"" help:"Check a configuration file."`
 	Explain  ExplainCmd  `cmd:"" help:"Say which route a request would take, and why."`
+	Upgrade  UpgradeCmd  `cmd:"" help:"Replace the running gateway by this binary, without losing a connection."`
 	Version  VersionCmd  `cmd:"" help:"Print the version."`
 }
 

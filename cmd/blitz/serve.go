@@ -28,7 +28,7 @@ const heapLimit = 256 << 20
 // Run implements the command.
 func (c *ServeCmd) Run() error {
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1, syscall.SIGHUP)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGHUP)
 	signal.Ignore(syscall.SIGPIPE)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
@@ -45,11 +45,19 @@ func (c *ServeCmd) Run() error {
 			return err
 		}
 	}
-	snap, err := snapshot.Build(cfg, 1)
+	from, err := server.Inherit()
 	if err != nil {
 		return err
 	}
-	s, err := server.Start(snap, version())
+	generation := uint64(1)
+	if from != nil {
+		generation = from.Generation + 1
+	}
+	snap, err := snapshot.Build(cfg, generation)
+	if err != nil {
+		return err
+	}
+	s, err := server.StartWith(snap, version(), from)
 	if err != nil {
 		return err
 	}
@@ -67,18 +75,33 @@ func (c *ServeCmd) Run() error {
 	}
 	r := server.NewReloader(s, c.Config)
 	defer r.Close()
-	return c.wait(s, r, signals)
+	if snap.Watch && c.Config != "" {
+		if err := r.Watch(); err != nil {
+			slog.Warn("the configuration file is not watched", "error", err)
+		}
+	}
+	control, err := server.NewControl(s)
+	if err != nil {
+		s.Stop()
+		return fmt.Errorf("control socket: %w", err)
+	}
+	defer control.Close()
+	return c.wait(s, r, control, signals)
 }
 
 // wait runs until a signal or a dead worker ends the server.
-func (c *ServeCmd) wait(s *server.Server, r *server.Reloader, signals <-chan os.Signal) error {
+func (c *ServeCmd) wait(s *server.Server, r *server.Reloader, control *server.Control, signals <-chan os.Signal) error {
 	for {
 		select {
 		case <-s.Failed():
 			s.Stop()
 			return s.Err()
+		case n := <-control.Replaced:
+			return c.leave(s, n, signals)
 		case sig := <-signals:
 			switch sig {
+			case syscall.SIGUSR2:
+				go func() { _, _ = control.Upgrade("", 0) }() // it says in the log what becomes of it
 			case syscall.SIGUSR1:
 				if err := s.ReopenLog(); err != nil {
 					slog.Error("access log not reopened, the old file stays in use", "error", err)
@@ -94,20 +117,37 @@ func (c *ServeCmd) wait(s *server.Server, r *server.Reloader, signals <-chan os.
 	}
 }
 
+// drain ends the service.
 func (c *ServeCmd) drain(s *server.Server, sig os.Signal, signals <-chan os.Signal) error {
 	snap := s.Snapshot()
 	slog.Info("draining: a second signal stops at once", "signal", sig.String(), "timeout", snap.DrainTimeout)
-	ctx, cancel := context.WithTimeout(context.Background(), snap.DrainDelay+snap.DrainTimeout)
+	return c.end(s, snap.DrainDelay+snap.DrainTimeout, signals, s.Drain)
+}
+
+// leave ends the service of this process after another one has taken over.
+func (c *ServeCmd) leave(s *server.Server, n *server.Successor, signals <-chan os.Signal) error {
+	snap := s.Snapshot()
+	slog.Info("replaced, draining", "by", n.PID, "timeout", snap.DrainTimeout)
+	return c.end(s, snap.DrainTimeout, signals, func(ctx context.Context) int { return s.Leave(ctx, n) })
+}
+
+func (c *ServeCmd) end(s *server.Server, limit time.Duration, signals <-chan os.Signal, drain func(context.Context) int) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	go func() {
-		select {
-		case <-signals:
-			cancel()
-		case <-ctx.Done():
+		for {
+			select {
+			case sig := <-signals:
+				if sig == syscall.SIGTERM || sig == syscall.SIGINT {
+					cancel()
+				}
+			case <-ctx.Done():
+				return
+			}
 		}
 	}()
 	start := time.Now()
-	if cut := s.Drain(ctx); cut > 0 {
+	if cut := drain(ctx); cut > 0 {
 		return errors.Join(fmt.Errorf("stopped with %d connections still in use", cut), s.Err())
 	}
 	slog.Info("stopped", "drained_in", time.Since(start).Round(time.Millisecond))

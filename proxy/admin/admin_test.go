@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -18,10 +19,48 @@ import (
 
 func start(t *testing.T, addr loop.Addr) *Server {
 	t.Helper()
-	s, err := Start(addr, telemetry.NewRegistry("test", time.Now()))
+	s, err := Start(addr, Options{Registry: telemetry.NewRegistry("test", time.Now()), Endpoints: []Endpoint{echo}, Token: func() string { return token }})
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
 	return s
+}
+
+const token = "a token of sixteen or more"
+
+// echo is a change that answers with its body.
+var echo = Endpoint{"POST", "/echo", "", func(_ context.Context, r *Request) Response {
+	return Response{200, Text, append(r.Body, r.Param("more")...)}
+}}
+
+func TestChangesNeedTheToken(t *testing.T) {
+	s := start(t, loop.Addr{TCP: netip.MustParseAddrPort("127.0.0.1:0")})
+	ask := func(method, auth, body string) (int, string) {
+		q, err := http.NewRequest(method, "http://"+s.Addr().String()+"/echo?more=x", strings.NewReader(body))
+		require.NoError(t, err)
+		if auth != "" {
+			q.Header.Set("Authorization", auth)
+		}
+		r, err := http.DefaultClient.Do(q)
+		require.NoError(t, err)
+		defer r.Body.Close()
+		b, err := io.ReadAll(r.Body)
+		require.NoError(t, err)
+		return r.StatusCode, string(b)
+	}
+	for _, bad := range []string{"", "Bearer", "Bearer ", "Bearer nonsense", "Basic " + token, "Bearer " + token + "x"} {
+		status, _ := ask("POST", bad, "")
+		require.Equal(t, 401, status, bad)
+	}
+	status, _ := ask("GET", "Bearer "+token, "")
+	require.Equal(t, 405, status)
+	long := strings.Repeat("0123456789", 100_000)
+	status, body := ask("POST", "Bearer "+token, long)
+	require.Equal(t, 200, status)
+	require.Equal(t, long+"x", body)
+	s.opt.Token = nil
+	status, body = ask("POST", "Bearer ", "")
+	require.Equal(t, 403, status)
+	require.Contains(t, body, "admin.token")
 }
 
 func get(t *testing.T, url string) (int, string) {
@@ -43,12 +82,6 @@ func TestAnswers(t *testing.T) {
 	status, body = get(t, url+"/healthz?verbose")
 	require.Equal(t, 200, status)
 	require.Equal(t, "ok\n", body)
-	status, _ = get(t, url+"/readyz")
-	require.Equal(t, 200, status)
-	s.SetReady(false)
-	status, body = get(t, url+"/readyz")
-	require.Equal(t, 503, status)
-	require.Equal(t, "draining\n", body)
 	status, _ = get(t, url+"/secret")
 	require.Equal(t, 404, status)
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +16,14 @@ func (d *decoder) check(c *Config) {
 	d.checkListeners(c)
 	d.checkClusters(c.Clusters)
 	d.checkRoutes(c)
+	for i, f := range c.AccessLog.Fields {
+		if f != "" && slices.Contains(c.AccessLog.Fields[:i], f) {
+			d.report(fmt.Sprintf("field %q is given twice", f), "expected it once", "access_log", "fields", i)
+		}
+	}
+	if t := c.Admin.Token; t != "" && len(t) < 16 {
+		d.report("the token of the admin listener is too short", "expected at least 16 characters", "admin", "token")
+	}
 	if d.given("access_log", "path") && c.AccessLog.Path == "" {
 		d.report("the path of the access log is empty", "expected a file, stdout or stderr, or no path at all", "access_log", "path")
 	}

@@ -25,12 +25,21 @@ type Config struct {
 	// How long a client connection without a request stays open when the gateway drains or a listener is removed, in case that its client is
 	// sending one at this moment; the answer then says that the connection ends. 0 closes at once.
 	DrainIdle Duration `yaml:"drain_idle" min:"0s" max:"1h"`
+	// When the configuration is read again by itself.
+	Reload Reload `yaml:"reload"`
 	// Further files, as paths or patterns such as `conf.d/*.yaml`, from the folder of this file on, in the order of their names. Their listeners, clusters and
 	// routes are added to those here; any other key may be in one of the files only. An included file may include others.
 	Include []string `yaml:"include"`
 
 	// refs are the references that values came from, by the address of the field.
 	refs map[any]string
+}
+
+// Reload says when the configuration is read again without being asked for.
+type Reload struct {
+	// `true`: when the configuration file changes, or what it links to, as Kubernetes does with mounted ConfigMaps. SIGHUP and the admin listener
+	// work always.
+	Watch bool `yaml:"watch"`
 }
 
 // Workers shapes the data plane: one worker is one thread with its own ring, sockets and connection pools.
@@ -57,6 +66,9 @@ type Workers struct {
 type Admin struct {
 	// Address of the admin listener, host:port. Not given: none.
 	Address string `yaml:"address"`
+	// What changes something (reload, log level, a new configuration) needs this secret, as `Authorization: Bearer …`. Not given: nothing can be
+	// changed there. At least 16 characters; better kept in a file or the environment than written here.
+	Token string `yaml:"token" secret:"true"`
 }
 
 // Listener is one address to accept connections on.
@@ -307,4 +319,10 @@ type AccessLog struct {
 	Path string `yaml:"path"`
 	// Form of a line.
 	Format string `yaml:"format" enum:"json,text"`
+	// Fields of a line, in this order. In a text line a field without a value is `-`, in JSON it is left out. Not given: all of them.
+	Fields []string `yaml:"fields" enum:"time,listener,client,method,host,path,query,protocol,status,flags,bytes_in,bytes_out,duration_us,upstream_us,attempts,route,cluster,endpoint,request_id,user_agent,code,detail"`
+	// Share of the requests that get a line, from 0 to 1. Failures (5xx, a response flag, no response at all) and slow requests always get one.
+	Sample Fraction `yaml:"sample"`
+	// A request that takes this long is slow: it is logged whatever the sample. 0: none is.
+	Slow Duration `yaml:"slow" min:"0s" max:"24h"`
 }

@@ -33,6 +33,7 @@ func SetDefaults(p any) {
 		p.Workers.Accept = "hash"
 		p.Workers.Buffers = 1 << 30
 		p.AccessLog.Format = "json"
+		p.AccessLog.Sample = 1
 		p.DrainTimeout = Duration(25 * time.Second)
 		p.DrainIdle = Duration(time.Second)
 	case *Listener:

@@ -179,3 +179,21 @@ type Header struct {
 
 // Headers are fields in the order of the file. In YAML they are a mapping from name to value.
 type Headers []Header
+
+// Fraction is a share of a whole, from 0 to 1.
+type Fraction float64
+
+func (f *Fraction) parse(s string) error {
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(v >= 0 && v <= 1) {
+		return errors.New("a number from 0 to 1, such as 0.01")
+	}
+	*f = Fraction(v)
+	return nil
+}
+
+// String is the shortest notation that parses to the same value.
+func (f Fraction) String() string { return strconv.FormatFloat(float64(f), 'f', -1, 64) }
+
+// MarshalText is String, for encoders.
+func (f Fraction) MarshalText() ([]byte, error) { return []byte(f.String()), nil }

@@ -108,8 +108,16 @@ type Exchange struct {
 	editText []byte
 	// Aux belongs to the dispatcher: what it has to end together with the exchange.
 	Aux any
+	// RouteTally and ClusterTally are where the request is counted when it is over; nil: nowhere.
+	RouteTally, ClusterTally Tally
 	// Log keeps what the access log wants of the request line and fields, filled only when a log is written.
 	Log LogText
+}
+
+// Tally counts requests of one route, or of one cluster. Telemetry has the only kind.
+type Tally interface {
+	// Count adds a request: its status, 0 for none; a duration in ns, negative when there was none; attempts after the first.
+	Count(status int, ns int64, retries int)
 }
 
 // LogText is the part of the request that is copied for the access log. The slices share one buffer that is reused.

@@ -157,3 +157,13 @@ func (l *Listener) OnListenClosed() {
 		l.opt.Closed()
 	}
 }
+
+// Dup returns second descriptors of the sockets, for another process.
+func (l *Listener) Dup() (fds []int) {
+	for _, id := range l.ids {
+		if fd := loop.DupListener(l.opt.Loop.FD(id)); fd >= 0 && !l.shut {
+			fds = append(fds, fd)
+		}
+	}
+	return fds
+}

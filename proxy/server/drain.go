@@ -13,9 +13,7 @@ func (s *Server) Drain(ctx context.Context) (cut int) { return s.drain(ctx, fals
 // drain is Drain; leave tells that another process goes on accepting from the same sockets.
 func (s *Server) drain(ctx context.Context, leave bool) (cut int) {
 	s.drainOnce.Do(func() {
-		if a := s.Admin(); a != nil {
-			a.SetReady(false)
-		}
+		s.ending.Store(true)
 		if !leave {
 			pause(ctx, s.snap.Load().DrainDelay)
 		}
@@ -32,7 +30,9 @@ func (s *Server) drain(ctx context.Context, leave bool) (cut int) {
 	}
 	s.Stop()
 	for _, w := range s.published {
-		cut += int(w.Counters.DownstreamActive)
+		if w != nil {
+			cut += int(w.Counters.DownstreamActive)
+		}
 	}
 	return cut
 }

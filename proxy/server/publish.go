@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/proxy/admin"
 	"github.com/blitz-gateway/blitz/proxy/snapshot"
 	"github.com/blitz-gateway/blitz/proxy/telemetry"
@@ -31,8 +32,11 @@ func (s *Server) Publish(next *snapshot.Snapshot) error {
 	s.change.Lock()
 	defer s.change.Unlock()
 	now := s.snap.Load()
-	if s.draining {
+	switch {
+	case s.draining:
 		return ErrDraining
+	case s.successor:
+		return ErrUpgrading
 	}
 	if err := sameProcess(&now.Workers, &next.Workers); err != nil {
 		return err
@@ -58,7 +62,7 @@ func (s *Server) Publish(next *snapshot.Snapshot) error {
 	applied := make(chan struct{}, len(s.workers))
 	waiting := 0
 	for i, w := range s.workers {
-		c := &worker.Change{Snapshot: next, Sockets: sockets[i], NewLog: newLog, Grace: next.DrainIdle}
+		c := &worker.Change{Snapshot: next, Sockets: sockets[i], NewLog: newLog, Grace: next.DrainIdle, Scope: scope(s.published[i], next)}
 		if newLog && log != nil {
 			c.Log = log.NewWriter(w.Post)
 		}
@@ -128,7 +132,7 @@ func openLog(l *snapshot.AccessLog) (*telemetry.AccessLog, error) {
 	if l.Path == "" {
 		return nil, nil
 	}
-	return telemetry.OpenAccessLog(l.Path, l.Format)
+	return telemetry.OpenLog(telemetry.LogOptions{Path: l.Path, Format: l.Format, Fields: l.Fields, Sample: l.Sample, Slow: l.Slow})
 }
 
 func closeLog(l *telemetry.AccessLog) {
@@ -148,7 +152,7 @@ func (s *Server) moveAdmin(now, next *snapshot.Snapshot) error {
 	var a *admin.Server
 	if next.Admin != nil {
 		var err error
-		if a, err = admin.Start(*next.Admin, s.registry); err != nil {
+		if a, err = s.startAdmin(*next.Admin, nil); err != nil {
 			return fmt.Errorf("admin: %w", err)
 		}
 	}
@@ -157,4 +161,29 @@ func (s *Server) moveAdmin(now, next *snapshot.Snapshot) error {
 	}
 	s.admin = a
 	return nil
+}
+
+// startAdmin starts the listener for operators, on the socket of the process before when it listens on that address.
+func (s *Server) startAdmin(a loop.Addr, from *Handover) (*admin.Server, error) {
+	o := admin.Options{Registry: s.registry, Endpoints: s.adminEndpoints(), Token: func() string { return s.snap.Load().AdminToken }}
+	if from != nil && from.admin != nil {
+		l := from.admin
+		if at := l.Addr().String(); at == a.Unix || at == a.TCP.String() {
+			from.admin = nil
+			return admin.StartOn(l, o), nil
+		}
+	}
+	return admin.Start(a, o)
+}
+
+// scope makes one worker's series for a snapshot.
+func scope(w *telemetry.Worker, s *snapshot.Snapshot) *telemetry.Scope {
+	routes, clusters := make([]string, len(s.Actions)), make([]string, len(s.Clusters))
+	for i := range s.Actions {
+		routes[i] = s.Actions[i].Name
+	}
+	for i, c := range s.Clusters {
+		clusters[i] = c.Name
+	}
+	return w.Scope(routes, clusters)
 }

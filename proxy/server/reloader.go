@@ -53,6 +53,7 @@ type ask struct {
 // NewReloader starts the reloads of s. file is the configuration file, "" when there is none.
 func NewReloader(s *Server, file string) *Reloader {
 	r := &Reloader{s: s, file: file, stop: make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	s.reloader.Store(r)
 	go r.run()
 	return r
 }

@@ -38,8 +38,15 @@ type Server struct {
 	info     loop.Info
 	keeper   *keeper.Keeper
 
-	change   sync.Mutex // held while a snapshot is published, sockets are handed over, or a drain begins
-	draining bool
+	change    sync.Mutex // held while a snapshot is published, sockets are handed over, or a drain begins
+	draining  bool
+	successor bool // another process has the sockets now
+
+	version     string
+	started     time.Time
+	ending      atomic.Bool // readiness is false
+	predecessor atomic.Pointer[Predecessor]
+	reloader    atomic.Pointer[Reloader]
 
 	published []*telemetry.Worker
 	drained   chan struct{} // closed when no worker has a connection left
@@ -63,7 +70,7 @@ func Start(snap *snapshot.Snapshot, version string) (*Server, error) {
 
 // start begins with the sockets of another process, as far as there are any.
 func start(snap *snapshot.Snapshot, version string, from *Handover) (*Server, error) {
-	s := &Server{registry: telemetry.NewRegistry(version, time.Now()), drained: make(chan struct{}), failed: make(chan struct{})}
+	s := &Server{version: version, started: time.Now(), registry: telemetry.NewRegistry(version, time.Now()), drained: make(chan struct{}), failed: make(chan struct{})}
 	s.snap.Store(snap)
 	s.keeper = s.newKeeper()
 	s.registry.Clusters = s.clusterSamples
@@ -88,6 +95,7 @@ func start(snap *snapshot.Snapshot, version string, from *Handover) (*Server, er
 		slog.Debug("monitor thread", "error", err)
 	}
 	s.workers = make([]*worker.Worker, n)
+	s.published = make([]*telemetry.Worker, n)
 	ready := make(chan error, n)
 	s.left.Add(n)
 	for i := range n {
@@ -101,7 +109,7 @@ func start(snap *snapshot.Snapshot, version string, from *Handover) (*Server, er
 		s.keep(snap)
 	}
 	if err == nil && snap.Admin != nil {
-		if s.admin, err = admin.Start(*snap.Admin, s.registry); err != nil {
+		if s.admin, err = s.startAdmin(*snap.Admin, from); err != nil {
 			err = fmt.Errorf("admin: %w", err)
 		}
 	}
@@ -149,7 +157,7 @@ func (s *Server) worker(i int, sockets [][]int) (*worker.Worker, error) {
 		return nil, err
 	}
 	tw := s.registry.AddWorker(l.Info().Engine, l.Post, func(c *telemetry.Counters) { c.Loop = l.Stats() })
-	o := worker.Options{ID: i, Loop: l, BufferSize: RecvSize, Snapshot: snap, Sockets: sockets, Count: tw.Counters, Drained: s.left.Done}
+	o := worker.Options{ID: i, Loop: l, BufferSize: RecvSize, Snapshot: snap, Sockets: sockets, Count: tw.Counters, Drained: s.left.Done, Scope: scope(tw, snap), InScope: tw.SetScope}
 	if s.log != nil {
 		o.Log = s.log.NewWriter(l.Post)
 	}
@@ -159,7 +167,7 @@ func (s *Server) worker(i int, sockets [][]int) (*worker.Worker, error) {
 	}
 	s.mu.Lock()
 	s.workers[i] = w
-	s.published = append(s.published, tw)
+	s.published[i] = tw
 	s.info = l.Info()
 	s.mu.Unlock()
 	return w, nil

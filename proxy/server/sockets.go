@@ -65,7 +65,7 @@ func find(list []bound, a loop.Addr) int {
 
 // bindOne makes at least one socket per worker. They share the port (SO_REUSEPORT), which would also let a second gateway share it
 // without a word; a trial bind without that option finds out.
-func bindOne(l *snapshot.Listener, workers int, have []bound, given *inherited) (b bound, fds []int, err error) {
+func bindOne(l *snapshot.Listener, workers int, have []bound, g *given) (b bound, fds []int, err error) {
 	b = bound{address: l.Address, real: l.Address}
 	defer func() {
 		if err != nil {
@@ -73,8 +73,8 @@ func bindOne(l *snapshot.Listener, workers int, have []bound, given *inherited) 
 			fds = nil
 		}
 	}()
-	if given != nil {
-		fds, b.real = given.fds, given.real
+	if g != nil {
+		fds, b.real = g.fds, g.real
 		for _, fd := range fds {
 			_ = loop.SetBacklog(fd, l.Backlog) // a queue of the old length serves, too
 		}

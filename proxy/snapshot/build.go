@@ -48,10 +48,12 @@ func build(c *config.Config, generation uint64, r Resolver, prev *Snapshot) (*Sn
 		config:       c,
 		Generation:   generation,
 		Workers:      workers(&c.Workers),
-		AccessLog:    AccessLog{Path: c.AccessLog.Path, Format: c.AccessLog.Format},
+		AccessLog:    accessLog(&c.AccessLog),
 		Tracing:      Tracing{RequestID: c.Tracing.RequestID, TraceContext: c.Tracing.TraceContext},
 		DrainTimeout: time.Duration(c.DrainTimeout),
 		DrainDelay:   time.Duration(c.DrainDelay),
+		AdminToken:   c.Admin.Token,
+		Watch:        c.Reload.Watch,
 		DrainIdle:    time.Duration(c.DrainIdle),
 	}
 	var errs []error

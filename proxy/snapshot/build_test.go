@@ -82,7 +82,7 @@ func TestBuild(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, uint64(7), s.Generation)
 	require.Equal(t, Workers{Count: 2, CPUs: []int{1, 2}, Engine: "epoll", BusyPoll: 20 * time.Microsecond, Buffers: 64 << 20}, s.Workers)
-	require.Equal(t, AccessLog{Path: "stdout", Format: "text"}, s.AccessLog)
+	require.Equal(t, AccessLog{Path: "stdout", Format: "text", Sample: 1}, s.AccessLog)
 	require.Equal(t, time.Second, s.DrainTimeout)
 	require.Equal(t, &loop.Addr{TCP: netip.MustParseAddrPort("127.0.0.1:9901")}, s.Admin)
 

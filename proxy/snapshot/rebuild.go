@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"reflect"
+	"time"
 
 	"github.com/blitz-gateway/blitz/proxy/cluster"
 	"github.com/blitz-gateway/blitz/proxy/config"
@@ -84,4 +85,8 @@ func (s *Snapshot) routesFrom(c *config.Config, prev *Snapshot) error {
 		}
 	}
 	return s.routes(c)
+}
+
+func accessLog(l *config.AccessLog) AccessLog {
+	return AccessLog{Path: l.Path, Format: l.Format, Fields: l.Fields, Sample: float64(l.Sample), Slow: time.Duration(l.Slow)}
 }

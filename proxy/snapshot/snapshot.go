@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"slices"
 	"time"
 
 	"github.com/blitz-gateway/blitz/internal/loop"
@@ -26,6 +27,10 @@ type Snapshot struct {
 	Tracing   Tracing
 	// Admin is the address for operators; nil: none.
 	Admin *loop.Addr
+	// AdminToken is the secret that changes at the admin listener need; "": nothing can be changed there.
+	AdminToken string
+	// Watch: the configuration is read again when its file changes.
+	Watch bool
 	// DrainTimeout is how long requests in flight may take after SIGTERM. Before that, DrainDelay is how long readiness is false already while
 	// new connections are still welcome; DrainIdle is how long an unused connection may still send a request.
 	DrainTimeout, DrainDelay, DrainIdle time.Duration
@@ -132,7 +137,14 @@ type AccessLog struct {
 	Path string
 	// Format is "json" or "text".
 	Format string
+	// Fields to write, in this order; empty: all.
+	Fields []string
+	// Sample is the share of ordinary requests that are logged; failures, and requests that take Slow or longer (0: none), always are.
+	Sample float64
+	Slow   time.Duration
 }
 
 // Equal tells whether both write the same lines to the same place.
-func (a *AccessLog) Equal(b *AccessLog) bool { return *a == *b }
+func (a *AccessLog) Equal(b *AccessLog) bool {
+	return a.Path == b.Path && a.Format == b.Format && slices.Equal(a.Fields, b.Fields) && a.Sample == b.Sample && a.Slow == b.Slow
+}

@@ -26,11 +26,14 @@ var ErrLogClosed = errors.New("access log is closed")
 
 // AccessLog is one log file and the goroutine that writes it. Workers log through their own Writer.
 type AccessLog struct {
-	path string
-	text bool
-	out  io.Writer
-	file *os.File // nil for stdout, stderr and tests
-	torn bool     // the last write ended inside a line
+	path   string
+	text   bool
+	fields []field // chosen ones; none: all
+	chance uint64  // see Writer.Wants
+	slow   int64   // ns
+	out    io.Writer
+	file   *os.File // nil for stdout, stderr and tests
+	torn   bool     // the last write ended inside a line
 
 	full   chan *buffer
 	wake   chan struct{}
@@ -57,17 +60,9 @@ type buffer struct {
 	home  chan *buffer
 }
 
-// OpenAccessLog opens a log at path: a file (appended to, created with mode 0640), "stdout" or "stderr". format is "json" or "text".
+// OpenAccessLog opens a log of all requests with all fields.
 func OpenAccessLog(path, format string) (*AccessLog, error) {
-	l, err := newAccessLog(path, format)
-	if err != nil {
-		return nil, err
-	}
-	if l.file, l.out, err = open(path); err != nil {
-		return nil, err
-	}
-	go l.run()
-	return l, nil
+	return OpenLog(LogOptions{Path: path, Format: format, Sample: 1})
 }
 
 func newAccessLog(path, format string) (*AccessLog, error) {
@@ -76,6 +71,7 @@ func newAccessLog(path, format string) (*AccessLog, error) {
 	}
 	return &AccessLog{
 		path:   path,
+		chance: chance(1),
 		text:   format == "text",
 		full:   make(chan *buffer, maxWriters*buffersPerWriter),
 		wake:   make(chan struct{}, 1),

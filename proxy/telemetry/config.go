@@ -11,16 +11,18 @@ type ConfigStats struct {
 	// LastReload is when the last one came into force in ns since the Unix epoch, 0: never. LastDuration is how long it took, in ns, from
 	// reading the file until every worker had it.
 	LastReload, LastDuration atomic.Int64
+	// Predecessor is how many client connections the process that this one has replaced still has, as it last said.
+	Predecessor atomic.Int64
 }
 
 // configSample is what ConfigStats were at one moment.
 type configSample struct {
 	generation, reloads, failures, coalesced uint64
-	lastReload, lastDuration                 int64
+	lastReload, lastDuration, predecessor    int64
 }
 
 func (c *ConfigStats) sample() configSample {
-	return configSample{c.Generation.Load(), c.Reloads.Load(), c.Failures.Load(), c.Coalesced.Load(), c.LastReload.Load(), c.LastDuration.Load()}
+	return configSample{c.Generation.Load(), c.Reloads.Load(), c.Failures.Load(), c.Coalesced.Load(), c.LastReload.Load(), c.LastDuration.Load(), c.Predecessor.Load()}
 }
 
 // configTable is the part of Table about them.
@@ -37,4 +39,6 @@ var configTable = []Metric{
 		process: func(s *Samples, p put) { p(float64(s.config.lastReload) / 1e9) }},
 	{Name: "blitz_config_last_reload_duration_seconds", Kind: KindGauge, Unit: "seconds", Help: "How long the last reload took, from reading the file until every worker had it.",
 		process: func(s *Samples, p put) { p(float64(s.config.lastDuration) / 1e9) }},
+	{Name: "blitz_predecessor_connections", Kind: KindGauge, Unit: "connections", Help: "Client connections of the process that this one has replaced in an upgrade, while it drains.",
+		process: func(s *Samples, p put) { p(float64(s.config.predecessor)) }},
 }

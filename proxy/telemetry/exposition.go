@@ -29,6 +29,12 @@ func AppendText(dst []byte, s *Samples) []byte {
 			dst = appendHistogram(dst, m, s)
 			continue
 		}
+		if m.named != nil {
+			for _, x := range m.named(s) {
+				dst = x.appendHistogram(dst, m)
+			}
+			continue
+		}
 		for _, x := range m.collect(s) {
 			dst = appendSample(dst, m.Name, m.Labels, x.labels, x.value)
 		}
@@ -89,6 +95,20 @@ func appendHistogram(dst []byte, m *Metric, s *Samples) []byte {
 	}
 	dst = appendSample(dst, m.Name+"_sum", nil, nil, float64(h.Sum)/1e9)
 	return appendSample(dst, m.Name+"_count", nil, nil, float64(total))
+}
+
+// appendHistogram appends the buckets of one name. A step of its histogram ends at each bound.
+func (s *Series) appendHistogram(dst []byte, m *Metric) []byte {
+	labels, values := []string{m.Labels[0], "le"}, []string{s.name, ""}
+	for b := range numBuckets {
+		values[1] = strconv.FormatFloat(float64(BucketBound(b))/1e9, 'f', -1, 64)
+		dst = appendSample(dst, m.Name+"_bucket", labels, values, float64(s.below(BucketBound(b))))
+	}
+	total := float64(s.recorded())
+	values[1] = "+Inf"
+	dst = appendSample(dst, m.Name+"_bucket", labels, values, total)
+	dst = appendSample(dst, m.Name+"_sum", labels[:1], values[:1], float64(s.Sum)/1e9)
+	return appendSample(dst, m.Name+"_count", labels[:1], values[:1], total)
 }
 
 func appendSample(dst []byte, name string, labels, values []string, v float64) []byte {

@@ -41,7 +41,13 @@ type Worker struct {
 
 	mu   sync.Mutex // guards last
 	last Counters
+
+	scopes scopes
+	scope  *Scope // in use by the worker; its thread's
 }
+
+// SetScope tells which series the worker uses from now on. On its thread.
+func (w *Worker) SetScope(s *Scope) { w.scope = s }
 
 // AddWorker makes the counters of one worker. engine is the name of its loop's engine, post runs a function on its
 // thread (loop.Loop.Post). refresh, if not nil, is called there before the counters are copied, to fill in what is cheaper to ask for than to
@@ -60,6 +66,9 @@ func (w *Worker) Publish() {
 	if w.refresh != nil {
 		w.refresh(w.Counters)
 	}
+	if w.scope != nil {
+		w.publishScope(w.scope)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.Counters.copyTo(&w.last)
@@ -76,6 +85,8 @@ type Samples struct {
 	process  processStats
 	config   configSample
 	workers  []workerSample
+
+	routeSeries, clusterSeries []*Series
 }
 
 type workerSample struct {
@@ -118,6 +129,30 @@ func (r *Registry) Collect(ctx context.Context) *Samples {
 		w.mu.Lock()
 		w.last.copyTo(&s.workers[i].Counters)
 		w.mu.Unlock()
+		s.routeSeries, s.clusterSeries = w.sumScope(s.routeSeries, s.clusterSeries)
 	}
 	return s
+}
+
+// Total is the sum of what the page of operators shows of the workers' counters.
+func (s *Samples) Total() (t Totals) {
+	for i := range s.workers {
+		c := &s.workers[i].Counters
+		t.DownstreamActive += c.DownstreamActive
+		t.RequestsActive += c.RequestsActive
+		t.RequestsTotal += c.RequestsTotal
+		t.DownstreamBytesIn += c.DownstreamBytesIn
+		t.DownstreamBytesOut += c.DownstreamBytesOut
+		for j, n := range c.Responses {
+			t.Responses[j] += n
+		}
+	}
+	return t
+}
+
+// Totals are sums over all workers; see Counters.
+type Totals struct {
+	DownstreamActive, RequestsActive                     int64
+	RequestsTotal, DownstreamBytesIn, DownstreamBytesOut uint64
+	Responses                                            [6]uint64
 }

@@ -30,6 +30,7 @@ type Metric struct {
 	durations func(*Counters) *Histogram // summed over the workers
 	each      func(*workerSample, put)   // not summed: one series for each worker
 	process   func(*Samples, put)        // of the whole process
+	named     func(*Samples) []*Series   // a histogram for each name
 }
 
 // put takes one value and the values of its labels.
@@ -38,7 +39,7 @@ type put func(v float64, labels ...string)
 var classes = [...]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
 
 // Table declares all metrics of the data plane. The exposition and docs/METRICS.md are derived from it.
-var Table = slices.Concat(dataTable, configTable)
+var Table = slices.Concat(dataTable, scopeTable, configTable)
 
 var dataTable = []Metric{
 	{Name: "blitz_build_info", Kind: KindGauge, Unit: "info", Help: "Always 1; what is running.", Labels: []string{"version", "go", "arch"},

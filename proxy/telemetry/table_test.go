@@ -75,13 +75,13 @@ func TestTableIsWellFormed(t *testing.T) {
 			assert.True(t, strings.HasSuffix(strings.TrimSuffix(m.Name, "_total"), "_"+m.Unit), "%s names its unit", m.Name)
 		}
 		sources := 0
-		for _, set := range []bool{m.one != nil, m.many != nil, m.durations != nil, m.each != nil, m.process != nil} {
+		for _, set := range []bool{m.one != nil, m.many != nil, m.durations != nil, m.each != nil, m.process != nil, m.named != nil} {
 			if set {
 				sources++
 			}
 		}
 		assert.Equal(t, 1, sources, "%s has exactly one source", m.Name)
-		assert.Equal(t, m.Kind == KindHistogram, m.durations != nil, m.Name)
+		assert.Equal(t, m.Kind == KindHistogram, m.durations != nil || m.named != nil, m.Name)
 		assert.Equal(t, m.each != nil, len(m.Labels) > 0 && m.Labels[0] == "worker", m.Name)
 	}
 }

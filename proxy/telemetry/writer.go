@@ -6,10 +6,12 @@ import "sync/atomic"
 type Writer struct {
 	log   *AccessLog
 	stamp stamp
-	cur   *buffer
-	free  chan *buffer
-	post  func(func()) bool
-	flush func()
+	// random is the state of a generator, never 0.
+	random uint64
+	cur    *buffer
+	free   chan *buffer
+	post   func(func()) bool
+	flush  func()
 	// waiting: cur holds lines and the goroutine may ask for them.
 	waiting atomic.Bool
 }
@@ -20,7 +22,7 @@ func (l *AccessLog) NewWriter(post func(func()) bool) *Writer {
 	if l.made.Add(1) > maxWriters {
 		panic("telemetry: more access log writers than workers can exist")
 	}
-	w := &Writer{log: l, free: make(chan *buffer, buffersPerWriter), post: post}
+	w := &Writer{log: l, random: 0x9e3779b97f4a7c15 + uint64(l.made.Load()), free: make(chan *buffer, buffersPerWriter), post: post}
 	w.flush = w.Flush
 	for range buffersPerWriter {
 		w.free <- &buffer{b: make([]byte, 0, bufferSize), home: w.free}
@@ -41,7 +43,9 @@ func (w *Writer) Log(e *Entry) {
 			return
 		}
 	}
-	if w.log.text {
+	if len(w.log.fields) > 0 {
+		b.b = w.stamp.appendFields(b.b, e, w.log.fields, w.log.text)
+	} else if w.log.text {
 		b.b = w.stamp.appendTextLine(b.b, e)
 	} else {
 		b.b = w.stamp.appendJSONLine(b.b, e)

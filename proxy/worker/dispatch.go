@@ -86,6 +86,7 @@ func (w *Worker) Dispatch(x *exchange.Exchange, r *wire.Request) {
 	}
 	a := &w.snap.Actions[id]
 	x.Route = a.Name
+	w.tally(x, id)
 	x.WantsUpgrade = a.AllowUpgrade && (upgradable(r) || r.Form == wire.FormAuthority)
 	if !x.WantsUpgrade && (r.Form == wire.FormAuthority || x.Extended) {
 		x.Down.Fail(exchange.ErrUpgradeNotAllowed)
@@ -144,7 +145,8 @@ func (w *Worker) Ended(x *exchange.Exchange) {
 	if x.Sent > 0 && x.Answered > x.Sent {
 		w.count.UpstreamTime.Observe(x.Answered - x.Sent)
 	}
-	if w.opt.Log == nil {
+	w.tallied(x, now)
+	if w.opt.Log == nil || !w.opt.Log.Wants(x.Status, x.Flags, now-x.Start) {
 		return
 	}
 	e := &w.scratch.entry

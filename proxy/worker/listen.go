@@ -94,3 +94,13 @@ func (w *Worker) checkDrained() {
 		}
 	}
 }
+
+// Sockets returns second descriptors of the listening sockets, in the order of the snapshot's listeners, for another process. On the loop's
+// thread; the caller owns them.
+func (w *Worker) Sockets() [][]int {
+	var all [][]int
+	for _, a := range w.listeners {
+		all = append(all, a.ln.Dup())
+	}
+	return all
+}

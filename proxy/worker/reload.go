@@ -18,6 +18,8 @@ type Change struct {
 	// Log replaces the access log when NewLog is set; nil: none. The old one is flushed.
 	Log    *telemetry.Writer
 	NewLog bool
+	// Scope of the snapshot, as in Options.
+	Scope *telemetry.Scope
 	// Grace for unused connections of listeners that are gone.
 	Grace time.Duration
 }
@@ -33,6 +35,7 @@ func (w *Worker) Apply(c *Change) {
 	}
 	w.connectClusters(c.Snapshot)
 	w.snap = c.Snapshot
+	w.enter(c.Scope)
 	if w.draining { // nothing new begins; what is under way may as well end under the new settings
 		for _, fds := range c.Sockets {
 			for _, fd := range fds {
@@ -111,5 +114,13 @@ func (w *Worker) changeListeners(c *Change) {
 			w.close(a, false)
 			w.down.Retire(&a.leaving, c.Grace)
 		}
+	}
+}
+
+// enter counts by the names of another snapshot.
+func (w *Worker) enter(s *telemetry.Scope) {
+	w.opt.Scope = s
+	if w.opt.InScope != nil && s != nil {
+		w.opt.InScope(s)
 	}
 }

@@ -49,6 +49,10 @@ type Options struct {
 	Count   *telemetry.Counters
 	// Log may be nil.
 	Log *telemetry.Writer
+	// Scope has the series of the snapshot's routes and clusters; nil: they are not counted by name. InScope, when not nil, is told which one is
+	// in use, on the loop's thread.
+	Scope   *telemetry.Scope
+	InScope func(*telemetry.Scope)
 	// Drained is called once, on the loop's thread, when the last connection is gone after Drain.
 	Drained func()
 }
@@ -88,6 +92,7 @@ func New(o Options) (*Worker, error) {
 	w.down = downstream.Env{Loop: o.Loop, Pool: w.pool, Count: o.Count, Dispatch: w, TLS: w.tls}
 	w.up = upstream.Env{Loop: o.Loop, Pool: w.pool, Count: o.Count, BufferSize: cmp.Or(o.BufferSize, loop.DefaultBufferSize), Seed: uint64(o.ID)}
 	w.connectClusters(o.Snapshot)
+	w.enter(o.Scope)
 	w.trim.Handler = w
 	w.loop.Arm(&w.trim, trimEvery)
 	w.scratch.path = make([]byte, 0, 8<<10)

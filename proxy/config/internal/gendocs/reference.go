@@ -107,6 +107,8 @@ func kindText(t reflect.Type) string {
 		return "size"
 	case reflect.TypeFor[config.Count]():
 		return "number or `auto`"
+	case reflect.TypeFor[config.Fraction]():
+		return "number from 0 to 1"
 	case reflect.TypeFor[config.CPUs]():
 		return "CPU list"
 	case reflect.TypeFor[config.Headers]():

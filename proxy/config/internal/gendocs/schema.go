@@ -61,6 +61,8 @@ func scalarSchema(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string", Pattern: sizePattern}, {Type: "integer", Minimum: zero}}}
 	case reflect.TypeFor[config.Count]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Const: "auto"}, {Type: "integer", Minimum: "1"}}}
+	case reflect.TypeFor[config.Fraction]():
+		return &jsonschema.Schema{Type: "number", Minimum: zero, Maximum: json.Number("1")}
 	case reflect.TypeFor[config.CPUs]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string", Pattern: cpusPattern}, {Type: "integer", Minimum: zero}}}
 	case reflect.TypeFor[config.Headers]():

@@ -1,0 +1,115 @@
+package snapshot
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/json"
+	"reflect"
+
+	"github.com/blitz-gateway/blitz/proxy/config"
+)
+
+// masked stands in the place of a secret.
+const masked = "********"
+
+// Effective is the configuration in force as JSON, which is YAML too: every default filled in, nothing that is empty, and secrets masked.
+func (s *Snapshot) Effective() []byte {
+	if s.config == nil {
+		return []byte("{}\n")
+	}
+	var b bytes.Buffer
+	effective(&b, reflect.ValueOf(*s.config))
+	var out bytes.Buffer
+	if err := json.Indent(&out, b.Bytes(), "", "  "); err != nil {
+		return append(b.Bytes(), '\n')
+	}
+	return append(out.Bytes(), '\n')
+}
+
+func effective(b *bytes.Buffer, v reflect.Value) {
+	switch x := v.Interface().(type) {
+	case config.Headers:
+		for i, h := range x {
+			b.WriteByte("{,"[min(i, 1)])
+			quoted(b, h.Name)
+			b.WriteByte(':')
+			quoted(b, h.Value)
+		}
+		b.WriteByte('}')
+		return
+	case encoding.TextMarshaler:
+		text, err := x.MarshalText()
+		if err == nil {
+			if json.Valid(text) { // a number
+				b.Write(text)
+			} else {
+				quoted(b, string(text))
+			}
+			return
+		}
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		first := true
+		b.WriteByte('{')
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			key := f.Tag.Get("yaml")
+			if key == "" || key == "-" || f.Tag.Get("later") == "true" || empty(v.Field(i)) {
+				continue
+			}
+			if !first {
+				b.WriteByte(',')
+			}
+			first = false
+			quoted(b, key)
+			b.WriteByte(':')
+			if f.Tag.Get("secret") == "true" {
+				quoted(b, masked)
+			} else {
+				effective(b, v.Field(i))
+			}
+		}
+		b.WriteByte('}')
+	case reflect.Pointer:
+		effective(b, v.Elem())
+	case reflect.Slice:
+		b.WriteByte('[')
+		for i := range v.Len() {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			effective(b, v.Index(i))
+		}
+		b.WriteByte(']')
+	default:
+		text, err := json.Marshal(v.Interface())
+		if err != nil {
+			text = []byte("null")
+		}
+		b.Write(text)
+	}
+}
+
+// empty tells whether a value is left out: numbers never are, since 0 says something.
+func empty(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.String, reflect.Slice, reflect.Map:
+		return v.Len() == 0
+	case reflect.Pointer:
+		return v.IsNil()
+	case reflect.Bool:
+		return !v.Bool()
+	case reflect.Struct:
+		return v.IsZero()
+	}
+	return false
+}
+
+func quoted(b *bytes.Buffer, s string) {
+	text, err := json.Marshal(s)
+	if err != nil {
+		text = []byte(`""`)
+	}
+	b.Write(text)
+}

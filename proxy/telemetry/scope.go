@@ -1,0 +1,163 @@
+package telemetry
+
+import (
+	"slices"
+	"sync"
+)
+
+// maxNames bounds how many routes, and how many clusters, have series of their own: each costs memory on each worker and, in the exposition, some
+// thirty lines. What is beyond counts as OtherName.
+const maxNames = 256
+
+// OtherName is the name of what has no series of its own.
+const OtherName = "other"
+
+// Scope is what one worker counts under names, for one snapshot: a series for each route and each cluster. Different indices may share a series.
+type Scope struct {
+	Routes, Clusters []*Series
+
+	routes, clusters []*Series // each once; the first is OtherName
+}
+
+// scopes keeps the series of one worker from one snapshot to the next. It belongs to the control plane.
+type scopes struct {
+	mu      sync.Mutex
+	current *Scope
+
+	last             sync.Mutex // guards the copies
+	routes, clusters []*Series
+}
+
+// Scope makes the series for a snapshot with these routes and clusters; names that the one before had keep what they have counted. The worker is
+// to use it from its next turn on, and to tell so with SetScope.
+func (w *Worker) Scope(routes, clusters []string) *Scope {
+	w.scopes.mu.Lock()
+	defer w.scopes.mu.Unlock()
+	s := new(Scope)
+	var oldRoutes, oldClusters []*Series
+	if c := w.scopes.current; c != nil {
+		oldRoutes, oldClusters = c.routes, c.clusters
+	}
+	s.Routes, s.routes = assign(routes, oldRoutes)
+	s.Clusters, s.clusters = assign(clusters, oldClusters)
+	w.scopes.current = s
+	return s
+}
+
+// assign finds or makes a series for each name. The first names get their own; in a storm of changing names those of yesterday give up their place.
+func assign(names []string, old []*Series) (by, all []*Series) {
+	had := make(map[string]*Series, len(old))
+	for _, s := range old {
+		had[s.name] = s
+	}
+	get := func(name string) *Series {
+		if s, ok := had[name]; ok {
+			return s
+		}
+		return newSeries(name)
+	}
+	all = []*Series{get(OtherName)}
+	seen := map[string]*Series{OtherName: all[0]}
+	by = make([]*Series, len(names))
+	for i, name := range names {
+		s, ok := seen[name]
+		switch {
+		case ok:
+		case len(all) <= maxNames:
+			s = get(name)
+			seen[name] = s
+			all = append(all, s)
+		default:
+			s = all[0]
+		}
+		by[i] = s
+	}
+	return by, all
+}
+
+// publishScope copies the series for readers. On the worker's thread.
+func (w *Worker) publishScope(s *Scope) {
+	w.scopes.last.Lock()
+	defer w.scopes.last.Unlock()
+	w.scopes.routes = copyAll(s.routes, w.scopes.routes)
+	w.scopes.clusters = copyAll(s.clusters, w.scopes.clusters)
+}
+
+func copyAll(from, to []*Series) []*Series {
+	for len(to) < len(from) {
+		to = append(to, newSeries(""))
+	}
+	to = to[:len(from)]
+	for i, s := range from {
+		s.copyTo(to[i])
+	}
+	return to
+}
+
+// sumScope adds the copies of one worker to those of the others.
+func (w *Worker) sumScope(routes, clusters []*Series) (r, c []*Series) {
+	w.scopes.last.Lock()
+	defer w.scopes.last.Unlock()
+	return sum(routes, w.scopes.routes), sum(clusters, w.scopes.clusters)
+}
+
+func sum(all, more []*Series) []*Series {
+	for _, s := range more {
+		i := slices.IndexFunc(all, func(x *Series) bool { return x.name == s.name })
+		if i < 0 {
+			i = len(all)
+			all = append(all, newSeries(s.name))
+		}
+		s.addTo(all[i])
+	}
+	return all
+}
+
+// Routes are the series of all routes, summed over the workers.
+func (s *Samples) Routes() []*Series { return s.routeSeries }
+
+// Clusters are the series of all clusters. Their durations are from the sent request to the head of the response.
+func (s *Samples) Clusters() []*Series { return s.clusterSeries }
+
+var scopeTable = []Metric{
+	{Name: "blitz_route_requests_total", Kind: KindCounter, Unit: "requests", Labels: []string{"route", "class"},
+		Help:    "Ended requests by route and class of status. Beyond 256 routes the rest counts as other.",
+		process: func(s *Samples, p put) { classesOf(s.routeSeries, p) }},
+	{Name: "blitz_route_duration_seconds", Kind: KindHistogram, Unit: "seconds", Labels: []string{"route"},
+		Help:  "First byte of a request to last byte of its response, by route.",
+		named: func(s *Samples) []*Series { return s.routeSeries }},
+	{Name: "blitz_cluster_requests_total", Kind: KindCounter, Unit: "requests", Labels: []string{"cluster", "class"},
+		Help:    "Ended requests by the cluster they went to, and class of status. Beyond 256 clusters the rest counts as other.",
+		process: func(s *Samples, p put) { classesOf(s.clusterSeries, p) }},
+	{Name: "blitz_cluster_attempts_after_first_total", Kind: KindCounter, Unit: "attempts", Labels: []string{"cluster"},
+		Help: "Attempts after the first one, by cluster.",
+		process: func(s *Samples, p put) {
+			for _, x := range s.clusterSeries {
+				p(float64(x.Retries), x.name)
+			}
+		}},
+	{Name: "blitz_cluster_duration_seconds", Kind: KindHistogram, Unit: "seconds", Labels: []string{"cluster"},
+		Help:  "Whole request sent to an endpoint until the head of its response, by cluster.",
+		named: func(s *Samples) []*Series { return s.clusterSeries }},
+	{Name: "blitz_series_other_total", Kind: KindCounter, Unit: "requests", Labels: []string{"kind"},
+		Help: "Requests that were counted as other because there are too many routes or clusters for series of their own.",
+		process: func(s *Samples, p put) {
+			for kind, list := range map[string][]*Series{"route": s.routeSeries, "cluster": s.clusterSeries} {
+				for _, x := range list {
+					if x.name == OtherName {
+						p(float64(x.Total()), kind)
+					}
+				}
+			}
+		}},
+}
+
+func classesOf(list []*Series, p put) {
+	for _, x := range list {
+		for i, n := range x.Requests {
+			if n > 0 {
+				p(float64(n), x.name, classes[i])
+			}
+		}
+	}
+}

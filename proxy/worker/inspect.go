@@ -1,0 +1,6 @@
+package worker
+
+import "github.com/blitz-gateway/blitz/proxy/downstream"
+
+// Connections describes up to limit client connections. On the loop's thread.
+func (w *Worker) Connections(limit int) []downstream.Info { return w.down.AppendInfo(nil, limit) }
