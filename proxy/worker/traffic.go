@@ -183,6 +183,9 @@ func (w *Worker) forward(x *exchange.Exchange, r *wire.Request, path []byte, a *
 	index := a.ClusterIndex
 	if len(t.Split.Parts) > 0 {
 		index = t.Split.Part(w.splitNumber(x, r, &t.Split)).Index
+		if w.opt.Scope != nil {
+			x.ClusterTally = w.opt.Scope.Clusters[index]
+		}
 	}
 	if t.Target != nil && r.Form != wire.FormAuthority {
 		var err *wire.Error
