@@ -44,7 +44,7 @@ func (s *Server) adminEndpoints() []admin.Endpoint {
 	}, profiles()...)
 }
 
-// LogLevel is the level of the process's log. The program gives it to its handler.
+// LogLevel is the level of the process's log.
 var LogLevel = new(slog.LevelVar)
 
 func setLogLevel(_ context.Context, r *admin.Request) admin.Response {
@@ -53,6 +53,7 @@ func setLogLevel(_ context.Context, r *admin.Request) admin.Response {
 		return text(400, "expected debug, info, warn or error")
 	}
 	LogLevel.Set(l)
+	slog.SetLogLoggerLevel(l) // that of the default handler, which the program uses
 	slog.Log(context.Background(), max(l, slog.LevelInfo), "log level set", "level", l)
 	return text(200, strings.ToLower(l.String()))
 }
