@@ -153,7 +153,7 @@ func (st *h2Stream) Body(p []byte) bool {
 
 // queue makes the stream wait for its windows and its turn.
 func (st *h2Stream) queue() {
-	if st.s.Window() <= 0 && !st.waits {
+	if st.h.codec.Writable(st.s) == 0 && !st.waits {
 		st.h.c.env.Count.H2WindowStalls++
 	}
 	st.wait(true)
@@ -282,7 +282,7 @@ func (h *h2Conn) turn(st *h2Stream) {
 		st.q.Sent(len(b))
 	}
 	if len(b) < left {
-		if st.s.Window() <= 0 {
+		if h.codec.Writable(st.s) == 0 {
 			h.c.env.Count.H2WindowStalls++
 		}
 		h.codec.Schedule(st.s)

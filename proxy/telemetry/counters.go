@@ -24,7 +24,7 @@ type Counters struct {
 	DownstreamAborts uint64
 
 	// HTTP/2 connections so far; RST_STREAM received and sent, and GOAWAY sent, by error code; times that bytes of a response had to wait because
-	// the client's window for the stream was used up.
+	// the client's windows were used up.
 	H2Connections           uint64
 	H2ResetsIn, H2ResetsOut H2Codes
 	H2GoAways               H2Codes

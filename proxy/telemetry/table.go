@@ -85,7 +85,7 @@ var dataTable = []Metric{
 		many: func(c *Counters, p put) { c.H2ResetsOut.each(p) }},
 	{Name: "blitz_http2_goaways_sent_total", Kind: KindCounter, Unit: "connections", Help: "Connections that the gateway began to end with GOAWAY, by error code; blitz_failures_total tells the kinds of floods apart.", Labels: []string{"code"},
 		many: func(c *Counters, p put) { c.H2GoAways.each(p) }},
-	{Name: "blitz_http2_window_stalls_total", Kind: KindCounter, Unit: "stalls", Help: "Times that bytes of a response had to wait because the client's window for the stream was used up.",
+	{Name: "blitz_http2_window_stalls_total", Kind: KindCounter, Unit: "stalls", Help: "Times that bytes of a response had to wait because the client's windows were used up.",
 		one: func(c *Counters) float64 { return float64(c.H2WindowStalls) }},
 
 	{Name: "blitz_requests_total", Kind: KindCounter, Unit: "requests", Help: "Requests whose head arrived, malformed ones included.",
