@@ -8,7 +8,7 @@
 //	│ 1 listener ──▶ 2 downstream ──▶ 3 route ──▶ 4 policy ──▶ 5 balance           │
 //	│   accept         client           which       may it,      which             │
 //	│                  connection,      RouteID?    and how?     endpoint?         │
-//	│                  h1 codec                                      │             │
+//	│                  h1, h2 codec                                  │             │
 //	│                     ▲                                          ▼             │
 //	│                     │                                      6 cluster         │
 //	│                     │                                        limits, health  │
@@ -29,7 +29,7 @@
 //	└──────────────────────────────────────────────────────────────────────────────┘
 //
 //	1 listener    accepts; pauses when descriptors or the connection limit run out
-//	2 downstream  the client's connection: bytes → heads and bodies, order of requests, time limits
+//	2 downstream  the client's connection: bytes → heads and bodies, order or streams of requests, time limits
 //	3 route       (host, path, method) → RouteID, in an immutable table
 //	4 policy      what may continue, what is answered here; empty until there are policies
 //	5 balance     picks an endpoint, a pure function
