@@ -133,7 +133,7 @@ type CircuitBreaker struct {
 type Retry struct {
 	// Reasons: `connect`, no connection came about; `reset`, the connection ended before the head of the response; `timeout`, per_try was over;
 	// `refused`, the endpoint has refused the request unseen (HTTP/2); `status`, one of statuses.
-	On []string `yaml:"on" enum:"connect,reset,timeout,refused,status"`
+	On []string `yaml:"when" enum:"connect,reset,timeout,refused,status"`
 	// Statuses for the reason `status`.
 	Statuses []int `yaml:"statuses" min:"400" max:"599"`
 	// `true`: repeat POST, PATCH and other methods too of which a repetition may do harm. Otherwise they are repeated only when no byte of them was sent.

@@ -25,6 +25,7 @@ func TestRequestsAllocateNothing(t *testing.T) {
 			{"refused", get("/nowhere", "X: y"), "404 Not Found: no_route: no route matches this host and path\n", 5000},
 			{"rewritten", get("/users/7/x?q=1", "User-Agent: test", "Cookie: s=1"), "proxied", 5000},
 			{"redirected", get("/go/x", "User-Agent: test"), "\r\n\r\n", 5000},
+			{"proxied, everything armed", get("/proxied", "User-Agent: test", "Cookie: a=b; at=unknown; user=7"), "proxied", 20_000},
 			{"pipelined", get("/hello") + get("/proxied"), "proxied", 5000},
 		} {
 			t.Run(engine+"/"+x.name, func(t *testing.T) {
@@ -32,6 +33,9 @@ func TestRequestsAllocateNothing(t *testing.T) {
 				if x.name != "refused" {
 					s.endpoints = []string{quietOrigin(t)}
 					s.routes = allocRoutes
+				}
+				if x.name == "proxied, everything armed" {
+					s.cluster = everything
 				}
 				g := gate(t, engine, s)
 				c, err := net.Dial("tcp", g.addr)
@@ -100,6 +104,10 @@ const allocRoutes = `
     redirect: {scheme: https, prefix: /to/}
     response_headers: {set: {X-Client: "{client_ip}"}}
 `
+
+// everything is what a cluster can do to a request that goes well.
+const everything = "balance: maglev, hash: {cookie: user}, sticky: {cookie: at}, zone: a, outlier: {success_rate_factor: 1900}, hedge: {after: 5s}, retries: 3, " +
+	"retry: {when: [connect, reset, timeout, refused, status], per_try: 5s}, circuit_breaker: {max_connections: 100, max_pending: 100, max_requests: 100, max_retries: 100}"
 
 // quietOrigin answers every piece that ends a request, and allocates nothing while it does.
 func quietOrigin(t *testing.T) string {

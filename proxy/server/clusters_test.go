@@ -128,7 +128,7 @@ func TestRetryByStatus(t *testing.T) {
 	engines(t, func(t *testing.T, engine string) {
 		a, b := newSwitchable(t, "a"), newSwitchable(t, "b")
 		a.status.Store(503)
-		g := gate(t, engine, setup{endpoints: []string{a.addr, b.addr}, cluster: "retry: {on: [status], statuses: [503], backoff: 1ms, budget: {percent: 100}}"})
+		g := gate(t, engine, setup{endpoints: []string{a.addr, b.addr}, cluster: "retry: {when: [status], statuses: [503], backoff: 1ms, budget: {percent: 100}}"})
 		c := g.dial()
 		require.Equal(t, map[string]int{"b": 10}, c.answers(10))
 		// A POST is passed on as it was answered, and sent once.
@@ -145,7 +145,7 @@ func TestRetryByStatus(t *testing.T) {
 
 func TestRetryAfterIsRespected(t *testing.T) {
 	o := listen(t)
-	g := gate(t, "epoll", setup{endpoints: []string{o.addr}, cluster: "retry: {on: [status], max_retry_after: 1s}"})
+	g := gate(t, "epoll", setup{endpoints: []string{o.addr}, cluster: "retry: {when: [status], max_retry_after: 1s}"})
 	c := g.dial()
 	c.send(get("/"))
 	p := o.accept()
@@ -183,7 +183,7 @@ func TestRetryBudget(t *testing.T) {
 	engines(t, func(t *testing.T, engine string) {
 		a := newSwitchable(t, "a")
 		a.status.Store(503)
-		g := gate(t, engine, setup{endpoints: []string{a.addr}, cluster: "retries: 5, retry: {on: [status], backoff: 0s, budget: {percent: 20, min: 0}}"})
+		g := gate(t, engine, setup{endpoints: []string{a.addr}, cluster: "retries: 5, retry: {when: [status], backoff: 0s, budget: {percent: 20, min: 0}}"})
 		c := g.dial()
 		const n = 100
 		for range n {

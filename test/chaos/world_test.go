@@ -144,7 +144,7 @@ func startGateway(t *testing.T, binary string, endpoints []*endpoint) *gateway {
 	fmt.Fprintf(&b, `    timeouts: {connect: 200ms, first_byte: 2s}
     balance: p2c
     retries: 3
-    retry: {on: [connect, reset, timeout, refused], per_try: 250ms, backoff: 5ms, budget: {percent: %d, min: %d}}
+    retry: {when: [connect, reset, timeout, refused], per_try: 250ms, backoff: 5ms, budget: {percent: %d, min: %d}}
     health_check: {path: /ready, interval: 100ms, timeout: 200ms, unhealthy: 2, healthy: 2}
     outlier: {consecutive_5xx: 5, consecutive_connect: 3, base_ejection: 500ms, max_ejection: 2s}
 routes:
