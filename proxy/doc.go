@@ -29,6 +29,7 @@
 //	└──────────────────────────────────────────────────────────────────────────────┘
 //
 //	1 listener    accepts; pauses when descriptors or the connection limit run out
+//	              secure stands between the socket and the next step where there is TLS, and likewise before endpoints
 //	2 downstream  the client's connection: bytes → heads and bodies, order or streams of requests, time limits
 //	3 route       (host, path, method) → RouteID, in an immutable table
 //	4 policy      what may continue, what is answered here; empty until there are policies
