@@ -35,7 +35,7 @@ test: deps cross ## everything CI runs: vet, all systems, giouring check, all te
 	@if [ -d test/h2spec ]; then cd test/h2spec && $(GO) vet ./... && $(GO) test -count=1 -timeout 5m ./... >h2spec.log 2>&1 || { grep -v '✔' h2spec.log; exit 1; }; rm -f h2spec.log; fi
 	$(GO) test -race -timeout $(TESTTIMEOUT) ./...
 
-bench: build ## compare with nginx and haproxy on this machine, write results/ and COMPARISON.md
+bench: build ## compare with nginx, haproxy, h2o and caddy on this machine (full: within 45 minutes), write results/ and COMPARISON.md
 	bin/blitzlab bench --install --bin-dir bin --profile $(PROFILE)
 
 gate: build ## has HEAD become slower than BASE? 0 no, 1 yes, 3 cannot tell

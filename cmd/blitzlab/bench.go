@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,15 +25,18 @@ import (
 	"github.com/blitz-gateway/blitz/harness/target/h2o"
 	"github.com/blitz-gateway/blitz/harness/target/haproxy"
 	"github.com/blitz-gateway/blitz/harness/target/nginx"
+	"github.com/blitz-gateway/blitz/harness/target/traefik"
 )
 
 type benchCmd struct {
 	Scenario    []string      `default:"all" help:"Scenarios, comma-separated: h1-static, h1-proxy-100b, h1-proxy-1k, h1-churn, h1-large, h1-tls-proxy, h2-static, h2-proxy, h2-proxy-h2, grpc-unary, tls-handshake, tls-handshake-resumed, idle-10k, idle-10k-tls, cold-start; groups: h1-proxy, h2, tls, h1-attack (the five attacks by slow clients, with slowhttptest); all is what the profile has: full all but the attacks, quick the shorter ones." placeholder:"NAME,…"`
-	Targets     []string      `default:"blitz,nginx,haproxy,h2o,envoy,caddy" help:"Targets, comma-separated. Those not installed are left out with a word."`
+	Targets     []string      `default:"blitz,nginx,haproxy,h2o,caddy,envoy,traefik" help:"Targets, comma-separated. Those not installed are left out with a word."`
 	Profile     string        `default:"quick" enum:"quick,full" help:"quick: all scenarios in minutes; full: longer windows and more pairs."`
 	Pairs       int           `help:"Rounds of each measurement, in place of the profile's. Six is the least for a 95 % interval." placeholder:"N"`
 	Duration    time.Duration `help:"Measured window of each load, in place of the profile's." placeholder:"D"`
 	Connections int           `help:"Connections of load scenarios, in place of the scenario's own." placeholder:"N"`
+	Budget      time.Duration `help:"What the whole bench may take, in place of the profile's (full: 42 minutes); windows are shortened to it." placeholder:"D"`
+	Resume      string        `json:"-" type:"existingdir" help:"Go on with the interrupted bench in this directory (results/DATE/MACHINE), with its options; finished scenarios are kept." placeholder:"DIR"`
 	Out         string        `default:"results" help:"Root of the results." placeholder:"DIR"`
 	JSON        bool          `name:"json" help:"Print the results as JSON on standard output in place of tables."`
 	Install     bool          `help:"Install missing nginx, haproxy and h2o with apt-get first, if this process may, and build Caddy from its module."`
@@ -46,6 +51,11 @@ type benchCmd struct {
 }
 
 func (c *benchCmd) Run(ctx context.Context) (failed error) {
+	if c.Resume != "" {
+		if err := c.takeUp(); err != nil {
+			return err
+		}
+	}
 	scenarios, err := lab.Select(c.Scenario, c.Profile == "full")
 	if err != nil {
 		return err
@@ -94,13 +104,16 @@ func (c *benchCmd) Run(ctx context.Context) (failed error) {
 		Scenarios: scenarios, Targets: targets, Required: []string{"blitz"}, ExtraArgs: map[string][]string{"blitz": c.BlitzArgs},
 		Profile: profile, MachineName: c.Machine, MachinesDir: filepath.Join(root, "machines"), Blitzload: filepath.Join(bin, "blitzload"),
 		Out: c.Out, Force: c.Force, Install: c.Install, Seed: c.Seed, Command: c.command(), Revision: lab.Revision(ctx, root),
-		Watcher: w, Pin: true,
+		Watcher: w, Pin: true, Flags: c, Resume: c.Resume,
 		Progress: func(s string) { say(fmt.Sprintf("%4.0fs  %s", time.Since(began).Seconds(), s)) },
 		Done:     func(r *result.Result) { done = append(done, r) },
 	})
 	if err != nil {
 		if len(done) > 0 {
 			say(fmt.Sprintf("blitzlab: %d finished scenarios are kept in %s", len(done), dir))
+		}
+		if dir != "" {
+			say("blitzlab: to go on: blitzlab bench --resume " + dir)
 		}
 		return err
 	}
@@ -127,17 +140,39 @@ func (c *benchCmd) profile() (lab.Profile, error) {
 	if err != nil {
 		return p, err
 	}
-	if c.Pairs < 0 || c.Duration < 0 || c.Connections < 0 {
-		return p, errors.New("pairs, duration and connections must not be negative")
+	if c.Pairs < 0 || c.Duration < 0 || c.Connections < 0 || c.Budget < 0 {
+		return p, errors.New("pairs, duration, connections and budget must not be negative")
 	}
 	if c.Pairs > 0 {
 		p.Pairs = c.Pairs
 	}
 	if c.Duration > 0 {
-		p.Saturation, p.Rate = c.Duration, c.Duration
+		p.Saturation, p.Rate, p.Budget = c.Duration, c.Duration, 0
+	}
+	if c.Budget > 0 {
+		p.Budget = c.Budget
 	}
 	p.Connections = c.Connections
 	return p, nil
+}
+
+// takeUp replaces the options by those of an interrupted bench: half a run with other options would be neither.
+func (c *benchCmd) takeUp() error {
+	u, err := lab.ReadUnfinished(c.Resume)
+	if err != nil {
+		return err
+	}
+	before := *c
+	dec := json.NewDecoder(bytes.NewReader(u.Flags))
+	dec.DisallowUnknownFields()
+	*c = benchCmd{}
+	if err := dec.Decode(c); err != nil {
+		return fmt.Errorf("%s: its options cannot be read (%w): begin anew without --resume", before.Resume, err)
+	}
+	c.Resume, c.BinDir, c.Blitz = before.Resume, cmp.Or(before.BinDir, c.BinDir), cmp.Or(before.Blitz, c.Blitz)
+	c.Out = filepath.Dir(filepath.Dir(filepath.Clean(c.Resume)))
+	say("resuming " + c.Resume + ": " + u.Command)
+	return nil
 }
 
 // command is how to do it again: what decides on the figures, without paths of this machine.
@@ -151,6 +186,9 @@ func (c *benchCmd) command() string {
 	}
 	if c.Connections > 0 {
 		args = append(args, fmt.Sprintf("--connections %d", c.Connections))
+	}
+	if c.Budget > 0 {
+		args = append(args, "--budget "+c.Budget.String())
 	}
 	for _, a := range c.BlitzArgs {
 		args = append(args, fmt.Sprintf("--blitz-args=%q", a))
@@ -191,12 +229,12 @@ func binaries(ctx context.Context, root string, rootErr error, binDir string, wi
 }
 
 func targetsByName(names []string, blitzPath, blitzloadPath string) ([]target.Target, error) {
-	known := []target.Target{blitz.New("blitz", blitzPath), nginx.New(), haproxy.New(), h2o.New(), envoy.New(), caddy.New(), floor.New(blitzloadPath)}
+	known := []target.Target{blitz.New("blitz", blitzPath), nginx.New(), haproxy.New(), h2o.New(), envoy.New(), caddy.New(), traefik.New(), floor.New(blitzloadPath)}
 	var out []target.Target
 	for _, n := range names {
 		i := slices.IndexFunc(known, func(t target.Target) bool { return t.Name() == n })
 		if i < 0 {
-			return nil, fmt.Errorf("no target %q; there are blitz, nginx, haproxy, h2o, envoy, caddy and floor", n)
+			return nil, fmt.Errorf("no target %q; there are blitz, nginx, haproxy, h2o, envoy, caddy, traefik and floor", n)
 		}
 		if !slices.Contains(out, known[i]) {
 			out = append(out, known[i])

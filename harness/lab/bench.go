@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -44,7 +45,11 @@ type Options struct {
 	// Pin moves this process to the load generator's CPUs.
 	Pin      bool
 	Progress func(string)
-	// Done is called with each finished scenario.
+	// Flags are the caller's own, kept for resuming. Resume is the directory of an interrupted bench to go on with; its scenarios, targets, profile,
+	// seed, machine and executables must be those of these options.
+	Flags  any
+	Resume string
+	// Done is called with each finished scenario, those of before the interruption included.
 	Done func(*result.Result)
 }
 
@@ -117,7 +122,7 @@ func Locate(ctx context.Context, o Options) ([]Located, error) {
 }
 
 // Bench measures the scenarios one after the other and writes each result when it is complete: an interrupted bench leaves whole results and
-// nothing else. It returns the directory of this run's results.
+// the file with which it can be resumed. It returns the directory of this run's results.
 func Bench(ctx context.Context, o Options) (dir string, err error) {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
@@ -138,6 +143,9 @@ func Bench(ctx context.Context, o Options) (dir string, err error) {
 	for _, u := range prep.Unfit {
 		o.Progress("FORCED in spite of " + u)
 	}
+	if err := sweep(); err != nil {
+		return "", err
+	}
 	scratch, err := os.MkdirTemp("", "blitzlab-")
 	if err != nil {
 		return "", err
@@ -146,28 +154,44 @@ func Bench(ctx context.Context, o Options) (dir string, err error) {
 	set := proc.NewSet(o.Watcher)
 	defer func() { err = errors.Join(err, set.Close()) }()
 
+	var total time.Duration
+	o.Profile, total = Fit(o.Profile, o.Scenarios, len(located))
+	o.Progress(PlanText(o.Profile, o.Scenarios, located, total))
+	dir, run, done, err := o.begin(prep, located)
+	if err != nil {
+		return dir, err
+	}
+	defer func() {
+		// Nothing was finished: there is nothing to go on with.
+		if err != nil && len(done) == 0 {
+			_ = os.Remove(filepath.Join(dir, unfinishedName))
+			_ = os.Remove(dir)
+			_ = os.Remove(filepath.Dir(dir))
+			dir = ""
+		}
+	}()
 	l, err := New(Config{
 		Set: set, Machine: prep.Spec, Targets: located, Blitzload: o.Blitzload, Profile: o.Profile, Seed: o.Seed, Scratch: scratch,
 		OpenFiles: prep.OpenFiles, Progress: o.Progress,
 	})
 	if err != nil {
-		return "", err
-	}
-	started := time.Now().UTC().Truncate(time.Second)
-	dir, err = runDir(o.Out, started, prep.Spec.Name)
-	if err != nil {
-		return "", err
+		return dir, err
 	}
 	for i, s := range o.Scenarios {
+		if r := done[s.Name]; r != nil {
+			o.Progress(fmt.Sprintf("scenario %d of %d: %s was finished before the interruption", i+1, len(o.Scenarios), s.Name))
+			if o.Done != nil {
+				o.Done(r)
+			}
+			continue
+		}
 		o.Progress(fmt.Sprintf("scenario %d of %d: %s, %s", i+1, len(o.Scenarios), s.Name, s.Title))
 		out, err := l.Run(ctx, s)
 		if err != nil {
 			return dir, err
 		}
-		out.Result.Run = result.Run{
-			ID: started.Format("20060102T150405Z"), Started: started, Finished: time.Now().UTC(), Profile: o.Profile.Name, Pairs: o.Profile.Pairs,
-			Seed: o.Seed, Command: o.Command, Revision: o.Revision, Forced: len(prep.Unfit) > 0, Unfit: prep.Unfit,
-		}
+		out.Result.Run = run
+		out.Result.Run.Finished = time.Now().UTC()
 		m := prep.Spec
 		out.Result.Machine = result.Machine{
 			Name: m.Name, Description: m.Description, Server: m.Roles.Server, Load: m.Roles.Load, Origin: m.Roles.Origin,
@@ -176,11 +200,59 @@ func Bench(ctx context.Context, o Options) (dir string, err error) {
 		if err := result.Write(filepath.Join(dir, s.Name), out.Result, out.Logs); err != nil {
 			return dir, err
 		}
+		done[s.Name] = out.Result
 		if o.Done != nil {
 			o.Done(out.Result)
 		}
 	}
-	return dir, nil
+	return dir, os.Remove(filepath.Join(dir, unfinishedName))
+}
+
+// begin makes the directory of a new run, or takes up an interrupted one.
+func (o *Options) begin(prep Prepared, located []Located) (dir string, run result.Run, done map[string]*result.Result, err error) {
+	done = map[string]*result.Result{}
+	now := &Unfinished{
+		Schema: unfinishedSchema, Started: time.Now().UTC().Truncate(time.Second), Seed: o.Seed, Command: o.Command, Revision: o.Revision, Profile: o.Profile,
+		Binaries: map[string]string{}, Machine: prep.Spec.Name, Fingerprint: prep.Fingerprint,
+	}
+	if now.Flags, err = json.Marshal(o.Flags); err != nil {
+		return "", run, nil, err
+	}
+	for _, s := range o.Scenarios {
+		now.Scenarios = append(now.Scenarios, s.Name)
+	}
+	paths := map[string]string{"blitzload": o.Blitzload}
+	for _, t := range located {
+		now.Targets = append(now.Targets, t.Name())
+		paths[t.Name()] = t.Binary.Path
+	}
+	for name, path := range paths {
+		if now.Binaries[name], err = fileSum(path); err != nil {
+			return "", run, nil, err
+		}
+	}
+	if o.Resume != "" {
+		dir = o.Resume
+		old, err := ReadUnfinished(dir)
+		if err != nil {
+			return "", run, nil, err
+		}
+		if err := old.same(now); err != nil {
+			return "", run, nil, fmt.Errorf("%s cannot be resumed: %w; begin anew without --resume", dir, err)
+		}
+		if done, err = old.finished(dir); err != nil {
+			return "", run, nil, err
+		}
+		now = old
+	} else if dir, err = runDir(o.Out, now.Started, prep.Spec.Name); err != nil {
+		return "", run, nil, err
+	} else if err := now.write(dir); err != nil {
+		return "", run, nil, err
+	}
+	return dir, result.Run{
+		ID: now.Started.Format("20060102T150405Z"), Started: now.Started, Profile: o.Profile.Name, Pairs: o.Profile.Pairs,
+		Seed: o.Seed, Command: now.Command, Revision: now.Revision, Forced: len(prep.Unfit) > 0, Unfit: prep.Unfit,
+	}, done, nil
 }
 
 // runDir is OUT/<date>/<machine>, with .2, .3 … after the date if that day has a run of this machine already: old runs are kept.

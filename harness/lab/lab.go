@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -78,7 +79,14 @@ func New(c Config) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Lab{Config: c, rng: rand.New(rand.NewPCG(c.Seed, 0)), pair: pair}, nil
+	return &Lab{Config: c, rng: rng(c.Seed, ""), pair: pair}, nil
+}
+
+// rng gives each scenario an order of its own that does not depend on the ones before it: a resumed run goes on as the whole one would have.
+func rng(seed uint64, scenario string) *rand.Rand {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(scenario))
+	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
 // Outcome of one scenario: a result without its Run and Machine, and its interval logs by name.
@@ -90,6 +98,7 @@ type Outcome struct {
 // Run measures one scenario over all targets.
 func (l *Lab) Run(ctx context.Context, s Scenario) (Outcome, error) {
 	l.seen = map[string]*result.Target{}
+	l.rng = rng(l.Seed, s.Name)
 	r := &result.Result{Scenario: result.Scenario{
 		Name: s.Name, Title: s.Title, About: s.About, Proxied: s.proxied, BodyBytes: s.bodyBytes,
 		Connections: l.connections(s), NewConnection: s.newConnection, Protocol: s.protocol(), Streams: s.streams, TLS: s.tls, GRPC: s.grpc,

@@ -18,14 +18,22 @@ type Profile struct {
 	Shares bool
 	// IdleRounds and ColdStarts per target.
 	IdleRounds, ColdStarts int
+	// Searches for the highest rate that holds an objective, per target, each of Search at most.
+	Searches int
+	Search   time.Duration
+	// Budget is what a whole bench may take; Fit shortens the windows to it. 0 is no bound.
+	Budget time.Duration
 	// Connections replaces the scenario's own number if it is not zero. IdleConnections does so for idle-10k.
 	Connections, IdleConnections int
 }
 
 var profiles = map[string]Profile{
 	// All scenarios over three targets in under five minutes on two cores.
-	"quick": {Name: "quick", Pairs: 6, Warmup: 200 * time.Millisecond, Saturation: 700 * time.Millisecond, Rate: 600 * time.Millisecond, HalfRate: true, IdleRounds: 3, ColdStarts: 20},
-	"full":  {Name: "full", Pairs: 12, Warmup: time.Second, Saturation: 5 * time.Second, Rate: 10 * time.Second, HalfRate: true, Shares: true, IdleRounds: 6, ColdStarts: 60},
+	"quick": {Name: "quick", Pairs: 6, Warmup: 200 * time.Millisecond, Saturation: 700 * time.Millisecond, Rate: 600 * time.Millisecond, HalfRate: true, IdleRounds: 3, ColdStarts: 20,
+		Searches: 3, Search: 8 * time.Second},
+	// All scenarios over five targets within 45 minutes on two cores: Fit shortens the windows, which are what they are here only for a few scenarios.
+	"full": {Name: "full", Pairs: 8, Warmup: 300 * time.Millisecond, Saturation: 5 * time.Second, Rate: 10 * time.Second, HalfRate: true, Shares: true, IdleRounds: 6, ColdStarts: 40,
+		Searches: 3, Search: 12 * time.Second, Budget: 42 * time.Minute},
 }
 
 // ProfileByName returns quick or full.

@@ -43,6 +43,8 @@ type Scenario struct {
 	grpc, handshakes, resumed bool
 	// shares of the slowest target's saturation that are offered to every target, beside rates.
 	shares []float64
+	// slo: the highest rate that keeps this objective is sought, with blitzload find.
+	slo string
 	// full: only the full profile has it among "all".
 	full bool
 }

@@ -125,7 +125,7 @@ func Write(dir string, r *Result, logs map[string][]byte) error {
 	return os.Rename(tmp, dir)
 }
 
-// Read reads the result in dir and checks each interval log's digest. The error names the file.
+// Read reads the result in dir, checks each interval log's digest, and that the percentiles follow from the logs. The error names the file.
 func Read(dir string) (*Result, error) {
 	path := filepath.Join(dir, FileName)
 	b, err := readAtMost(path, maxJSON)
@@ -137,11 +137,30 @@ func Read(dir string) (*Result, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	for _, g := range r.Groups {
-		if _, err := readLog(dir, g); err != nil {
+		ivs, err := Intervals(dir, g)
+		if err != nil {
 			return nil, err
+		}
+		if err := follows(g, ivs); err != nil {
+			return nil, fmt.Errorf("%s: group %s %s %v: %w", path, g.Target, g.Phase, g.Rate, err)
 		}
 	}
 	return r, nil
+}
+
+// follows tells whether a group's percentiles are those of its interval log: who edits a figure and mends the digest has not mended the histograms.
+func follows(g Group, ivs []hdr.Interval) error {
+	merged := hdr.New()
+	for _, iv := range ivs {
+		if iv.Tag == "response" {
+			merged.Merge(iv.Histogram)
+		}
+	}
+	want, got := merged.Summary(), g.Response
+	if want.Count != got.Count || want.P50 != got.P50 || want.P90 != got.P90 || want.P99 != got.P99 || want.P999 != got.P999 || want.P9999 != got.P9999 || want.Max != got.Max {
+		return errors.New("its response times are not those of its interval log: one of the two was edited")
+	}
+	return nil
 }
 
 func readAtMost(path string, most int64) ([]byte, error) {

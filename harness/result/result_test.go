@@ -160,6 +160,17 @@ func TestContradictionsAreNotWritten(t *testing.T) {
 	assert.ErrorContains(t, Write(filepath.Join(t.TempDir(), "x"), r, nil), "no interval log")
 }
 
+// An edit whose author computed the digest anew contradicts the interval log still.
+func TestEditsWithAMendedDigestAreRefused(t *testing.T) {
+	dir, r := stored(t)
+	r.Groups[0].Response.P99 /= 2
+	b, err := Encode(r)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, FileName), b, 0o644))
+	_, err = Read(dir)
+	assert.ErrorContains(t, err, "not those of its interval log")
+}
+
 func TestDamagedLogsAreRefused(t *testing.T) {
 	dir, r := stored(t)
 	log := filepath.Join(dir, r.Groups[0].Log)

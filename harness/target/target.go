@@ -52,6 +52,8 @@ type Plan struct {
 	TLS *Pair
 	// H2: the listener speaks HTTP/2, over TLS by ALPN beside HTTP/1.1, otherwise with prior knowledge.
 	H2 bool
+	// Proxied: requests are forwarded; otherwise the target answers them by itself.
+	Proxied bool
 	// OriginH2: HTTP/2 with prior knowledge to the upstream. GRPC: the requests are unary calls.
 	OriginH2, GRPC bool
 	// CPUs of the server and the number of workers, one each.

@@ -1,0 +1,110 @@
+package lab
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// What a sample takes beside its warm-up and window, as measured on two cores: start, verify, connect, stop. Idle samples open 10,000 connections.
+const (
+	sampleOverhead = 250 * time.Millisecond
+	idleTime       = 2500 * time.Millisecond
+	coldTime       = 150 * time.Millisecond
+	scenarioTime   = 300 * time.Millisecond
+)
+
+// The shortest windows that a budget may lead to.
+const (
+	minSaturation = 700 * time.Millisecond
+	minRate       = 600 * time.Millisecond
+)
+
+// phases is how many rates, saturation included, a load scenario is measured at, at most.
+func (s Scenario) phases(p Profile) int {
+	n := len(s.rates)
+	switch {
+	case s.attacked:
+		return n
+	case len(s.shares) > 0 && p.Shares:
+		n += len(s.shares)
+	case len(s.rates) == 0 || p.HalfRate:
+		n++
+	}
+	return n + 1
+}
+
+// Expect is how long a scenario takes over so many targets, if no sample has to be repeated.
+func Expect(p Profile, s Scenario, targets int) time.Duration {
+	n := time.Duration(targets)
+	switch {
+	case s.kind == idle:
+		return scenarioTime + n*time.Duration(p.IdleRounds)*idleTime
+	case s.kind == cold:
+		return scenarioTime + n*time.Duration(p.ColdStarts)*coldTime
+	case s.slo != "":
+		return scenarioTime + n*time.Duration(p.Searches)*(p.Search+sampleOverhead)
+	}
+	each := p.Warmup + sampleOverhead
+	rates := time.Duration(s.phases(p) - 1)
+	saturation := each + p.Saturation
+	if s.attacked {
+		rates, saturation = rates+1, 0
+		each += (attackConnections/attackRate + 1) * time.Second
+	}
+	return scenarioTime + n*time.Duration(p.Pairs)*(saturation+rates*(each+p.Rate))
+}
+
+// Fit shortens the windows, both by the same factor, until everything is expected to fit into the profile's budget; never below what a window needs
+// to show something. A profile without a budget stays as it is. total is what is then expected.
+func Fit(p Profile, scenarios []Scenario, targets int) (fitted Profile, total time.Duration) {
+	sum := func(p Profile) (t time.Duration) {
+		for _, s := range scenarios {
+			t += Expect(p, s, targets)
+		}
+		return t
+	}
+	if p.Budget <= 0 || sum(p) <= p.Budget {
+		return p, sum(p)
+	}
+	lo, hi := 0.0, 1.0
+	at := func(f float64) Profile {
+		q := p
+		scale := func(d, least time.Duration) time.Duration {
+			return max(min(d, least), time.Duration(f*float64(d)).Round(50*time.Millisecond))
+		}
+		q.Saturation, q.Rate = scale(p.Saturation, minSaturation), scale(p.Rate, minRate)
+		return q
+	}
+	for range 20 {
+		if mid := (lo + hi) / 2; sum(at(mid)) <= p.Budget {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	p = at(lo)
+	return p, sum(p)
+}
+
+// PlanText says what a bench is going to do and how long it is expected to take.
+func PlanText(p Profile, scenarios []Scenario, targets []Located, total time.Duration) string {
+	var names []string
+	for _, t := range targets {
+		names = append(names, t.Name())
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "plan: %d scenarios over %s; profile %s: %d rounds, %v warm-up, %v at saturation, %v at each fixed rate\n",
+		len(scenarios), strings.Join(names, ", "), p.Name, p.Pairs, p.Warmup, p.Saturation, p.Rate)
+	for _, s := range scenarios {
+		fmt.Fprintf(&b, "  %-22s %5.0f s\n", s.Name, Expect(p, s, len(targets)).Seconds())
+	}
+	fmt.Fprintf(&b, "expected: %.0f minutes in all", total.Minutes())
+	if p.Budget > 0 {
+		fmt.Fprintf(&b, ", of a budget of %.0f", p.Budget.Minutes())
+		if total > p.Budget {
+			b.WriteString(": more than that, with the shortest windows; fewer scenarios, targets or pairs would help")
+		}
+	}
+	return b.String()
+}

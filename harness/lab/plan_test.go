@@ -1,0 +1,90 @@
+package lab
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The full profile with every scenario and the five targets fits into its budget, which leaves room within 45 minutes for samples that are repeated.
+func TestTheFullProfileFitsItsBudget(t *testing.T) {
+	p, err := ProfileByName("full")
+	require.NoError(t, err)
+	all, err := Select(nil, true)
+	require.NoError(t, err)
+	assert.Less(t, p.Budget, 45*time.Minute)
+	fitted, total := Fit(p, all, 5)
+	assert.LessOrEqual(t, total, p.Budget)
+	assert.Greater(t, total, p.Budget*9/10, "the budget is used")
+	assert.GreaterOrEqual(t, fitted.Saturation, minSaturation)
+	assert.GreaterOrEqual(t, fitted.Rate, minRate)
+	assert.Equal(t, p.Pairs, fitted.Pairs, "rounds are not saved on: intervals rest on them")
+
+	few, total := Fit(p, all[:1], 2)
+	assert.Equal(t, p, few, "what fits stays as it is")
+	assert.Less(t, total, p.Budget)
+
+	p.Budget = time.Minute
+	least, total := Fit(p, all, 5)
+	assert.Equal(t, minSaturation, least.Saturation)
+	assert.Equal(t, minRate, least.Rate)
+	assert.Contains(t, PlanText(least, all, make5(t), total), "more than that")
+}
+
+func make5(t *testing.T) []Located {
+	t.Helper()
+	out := make([]Located, 5)
+	for i := range out {
+		out[i].Target = missing{}
+	}
+	return out
+}
+
+func TestUnfinishedBenchesThatCannotBeResumed(t *testing.T) {
+	dir := t.TempDir()
+	_, err := ReadUnfinished(dir)
+	assert.ErrorContains(t, err, "nothing to resume")
+	whole := &Unfinished{Schema: unfinishedSchema, Seed: 7, Flags: json.RawMessage("{}"), Targets: []string{"a"}, Binaries: map[string]string{"a": "1"}, Scenarios: []string{"cold-start"}}
+	require.NoError(t, whole.write(dir))
+	got, err := ReadUnfinished(dir)
+	require.NoError(t, err)
+	require.NoError(t, whole.same(got))
+	for want, change := range map[string]func(*Unfinished){
+		"machine":    func(u *Unfinished) { u.Fingerprint.Kernel = "other" },
+		"targets":    func(u *Unfinished) { u.Targets = nil },
+		"plan":       func(u *Unfinished) { u.Profile.Pairs++ },
+		"revision":   func(u *Unfinished) { u.Revision = "x" },
+		"executable": func(u *Unfinished) { u.Binaries["a"] = "2" },
+	} {
+		u, err := ReadUnfinished(dir)
+		require.NoError(t, err)
+		change(u)
+		assert.ErrorContains(t, whole.same(u), want)
+	}
+
+	// What was being written goes; a result that cannot be believed is not overwritten.
+	half := filepath.Join(dir, ".cold-start.123")
+	require.NoError(t, os.Mkdir(half, 0o755))
+	done, err := whole.finished(dir)
+	require.NoError(t, err)
+	assert.Empty(t, done)
+	assert.NoDirExists(t, half)
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "cold-start"), 0o755))
+	_, err = whole.finished(dir)
+	assert.ErrorContains(t, err, "cannot resume")
+
+	file := filepath.Join(dir, unfinishedName)
+	b, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, b[:len(b)/2], 0o644))
+	_, err = ReadUnfinished(dir)
+	assert.ErrorContains(t, err, "damaged")
+	require.NoError(t, os.WriteFile(file, []byte(`{"schema":"blitz.unfinished/2"}`), 0o644))
+	_, err = ReadUnfinished(dir)
+	assert.ErrorContains(t, err, "this program knows")
+}
