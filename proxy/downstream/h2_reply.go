@@ -142,6 +142,10 @@ func (st *h2Stream) Fail(f *exchange.Failure) {
 	}
 	st.headSent, st.finished = true, true
 	e.Count.LocalReplies++
+	if st.GRPC {
+		st.failGRPC(f)
+		return
+	}
 	e.text = respond.AppendFailureText(e.text[:0], f)
 	c := &h.codec
 	c.BeginResponse(st.s, f.Status)
@@ -176,3 +180,28 @@ func (st *h2Stream) Fail(f *exchange.Failure) {
 		st.last(nil)
 	}
 }
+
+// failGRPC tells a gRPC client of a failure: HTTP status 200, the gRPC status in the head, which is also the end (Trailers-Only).
+func (st *h2Stream) failGRPC(f *exchange.Failure) {
+	h := st.h
+	e := h.c.env
+	st.Status = 200
+	c := &h.codec
+	c.BeginResponse(st.s, 200)
+	c.AddField(wire.FieldContentType, nameType, valueGRPC)
+	c.AddField(wire.FieldDate, nameDate, e.Date.Value(e.Loop.Wall()))
+	var digits [20]byte
+	c.AddField(wire.FieldOther, nameGRPCStatus, h1.AppendUint(digits[:0], uint64(f.GRPCStatus())))
+	e.text = f.AppendGRPCMessage(e.text[:0])
+	c.AddField(wire.FieldOther, nameGRPCMessage, e.text)
+	st.respDone = true
+	c.EndHead(st.s, true)
+	h.touch()
+	st.settle()
+}
+
+var (
+	valueGRPC       = []byte("application/grpc")
+	nameGRPCStatus  = []byte("grpc-status")
+	nameGRPCMessage = []byte("grpc-message")
+)

@@ -89,7 +89,9 @@ func (st *h2Stream) Head(r *wire.Response) {
 		var digits [20]byte
 		c.AddField(wire.FieldContentLength, nameLength, h1.AppendUint(digits[:0], uint64(r.Length)))
 	}
-	c.EndHead(st.s, false)
+	// A response without a body ends with its head; in gRPC that is what tells a Trailers-Only response from a broken one. The stream may
+	// be gone then, which Finish expects.
+	c.EndHead(st.s, r.Body == wire.BodyNone && !x.Tunnel)
 	h.touch()
 	if x.Tunnel {
 		st.openTunnel()

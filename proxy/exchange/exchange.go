@@ -76,6 +76,8 @@ type Exchange struct {
 	// Extended: the request came as extended CONNECT (RFC 8441) with the protocol in wire.Request.Upgrade. Method is then GET, which is what it is
 	// in HTTP/1.1; an upstream of HTTP/2 sends CONNECT again.
 	Extended bool
+	// GRPC: a gRPC call (over HTTP/2, content type application/grpc…). Failures are told as a gRPC status.
+	GRPC bool
 	// Tunnel: the upgrade was accepted; both bodies are raw bytes from here on.
 	Tunnel bool
 

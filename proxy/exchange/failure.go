@@ -96,6 +96,8 @@ var (
 		Detail: "the request took longer than its route allows"}
 	ErrIdleTimeout = &Failure{Source: FromUpstream, Status: 504, Flags: UpstreamTimeout, Code: "upstream_idle_timeout",
 		Detail: "the upstream stalled in the middle of its response"}
+	ErrDeadline = &Failure{Source: FromUpstream, Status: 504, Flags: UpstreamTimeout, Code: "deadline_exceeded",
+		Detail: "the time that the client allows for the call is over"}
 	ErrProtocol = &Failure{Source: FromUpstream, Status: 502, Flags: UpstreamProtocolError, Code: "upstream_protocol_error",
 		Detail: "the upstream's response is malformed"}
 )

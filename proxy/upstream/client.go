@@ -121,6 +121,9 @@ func (cl *Client) Start(x *exchange.Exchange, r *wire.Request, path []byte, o Op
 	}
 	from := x.Down.Client()
 	cl.identify(q, r, path, from)
+	if x.GRPC {
+		q.armDeadline(r)
+	}
 	if cl.h2 != nil {
 		if !q.keepHead(r, path, from, o.Buffer > 0) {
 			q.fail(exchange.ErrOverload)

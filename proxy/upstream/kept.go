@@ -74,7 +74,7 @@ func appendKept(dst []byte, r *wire.Request, path []byte, x *exchange.Exchange, 
 		protocol = r.Upgrade
 	}
 	dst = appendRecord(dst, 0, nil, protocol)
-	w := passing{trust: cl.TrustForwarded, buffered: buffered}
+	w := passing{trust: cl.TrustForwarded, buffered: buffered, haveCert: len(cl.Cert) > 0}
 	for i := range r.Fields {
 		f := &r.Fields[i]
 		if f.Hop {
@@ -106,6 +106,9 @@ func appendKept(dst []byte, r *wire.Request, path []byte, x *exchange.Exchange, 
 	}
 	if !w.haveHost {
 		dst = appendRecord(dst, wire.FieldXForwardedHost, nameXFH, r.Authority)
+	}
+	if len(cl.Cert) > 0 {
+		dst = appendRecord(dst, wire.FieldXForwardedClientCert, nameXFCC, cl.Cert)
 	}
 	if len(cl.Pseudonym) > 0 {
 		n := len(dst)

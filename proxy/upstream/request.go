@@ -15,12 +15,13 @@ import (
 
 // Kinds of a Request's timer: what it is waiting for.
 const (
-	waitConnect uint8 = iota + 1 // for the connect, or for a connection
-	waitHead                     // for the response head
-	waitBody                     // for more of the response, or for the upstream to take more of the request
-	waitTry                      // for the head, within the time of one attempt
-	waitBackoff                  // for the time of the next attempt
-	waitHedge                    // for the time of a second attempt beside this one
+	waitConnect  uint8 = iota + 1 // for the connect, or for a connection
+	waitHead                      // for the response head
+	waitBody                      // for more of the response, or for the upstream to take more of the request
+	waitTry                       // for the head, within the time of one attempt
+	waitBackoff                   // for the time of the next attempt
+	waitHedge                     // for the time of a second attempt beside this one
+	waitDeadline                  // for the end of the call
 )
 
 // Request is the upstream half of one exchange: exchange.Upstream.
@@ -35,6 +36,7 @@ type Request struct {
 	timer  loop.Timer
 	// try bounds one attempt, or delays the next; hedge starts a second one.
 	try, hedge loop.Timer
+	deadline   loop.Timer // of a gRPC call
 
 	firstByte, idle, connectTime time.Duration
 	retriesLeft                  int
@@ -79,7 +81,7 @@ func (e *Env) request() *Request {
 	if q == nil {
 		q = new(Request)
 		q.q.Pool = e.Pool
-		q.timer.Handler, q.try.Handler, q.hedge.Handler = q, q, q
+		q.timer.Handler, q.try.Handler, q.hedge.Handler, q.deadline.Handler = q, q, q, q
 		return q
 	}
 	e.freeReq = q.next
@@ -94,9 +96,10 @@ func (q *Request) free() {
 	q.client.active--
 	q.quiet()
 	e.Loop.Disarm(&q.timer)
+	e.Loop.Disarm(&q.deadline)
 	q.q.Clear()
-	t, try, hedge, pool := q.timer, q.try, q.hedge, q.q.Pool
-	*q = Request{timer: t, try: try, hedge: hedge, next: e.freeReq}
+	t, try, hedge, deadline, pool := q.timer, q.try, q.hedge, q.deadline, q.q.Pool
+	*q = Request{timer: t, try: try, hedge: hedge, deadline: deadline, next: e.freeReq}
 	q.q.Pool = pool
 	e.freeReq = q
 }
@@ -357,5 +360,7 @@ func (q *Request) OnTimer(t *loop.Timer) {
 		q.Flush()
 	case waitHedge:
 		q.startTwin()
+	case waitDeadline:
+		q.overdue()
 	}
 }

@@ -38,6 +38,7 @@ func (w *Worker) Dispatch(x *exchange.Exchange, r *wire.Request) {
 	if w.opt.Log != nil {
 		x.Keep(r)
 	}
+	x.GRPC = x.Major == 2 && exchange.IsGRPC(r.Get(wire.FieldContentType))
 	if w.pool.Pressed() {
 		w.count.Shed++
 		x.Down.Fail(exchange.ErrOverload)

@@ -1,0 +1,5 @@
+package grpc
+
+import "testing"
+
+func pairings(*testing.T) []pairing { return []pairing{plain()} }
