@@ -11,7 +11,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/interop"
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/metadata"
@@ -102,14 +101,10 @@ func dial(t *testing.T, addr string, o grpc.DialOption) *grpc.ClientConn {
 
 // pairing is one way of encrypting the two sides.
 type pairing struct {
-	name                    string
-	listener, cluster, more string
-	client                  grpc.DialOption
-	server                  []grpc.ServerOption
-}
-
-func plain() pairing {
-	return pairing{name: "h2c to h2c", client: grpc.WithTransportCredentials(insecure.NewCredentials())}
+	name              string
+	listener, cluster string // further keys of the configuration
+	client            grpc.DialOption
+	server            []grpc.ServerOption
 }
 
 func (p pairing) start(t *testing.T, engine string) string {
@@ -178,7 +173,8 @@ func localReplies(t *testing.T, conn *grpc.ClientConn) {
 func TestDeadlineIsEnforced(t *testing.T) {
 	for _, engine := range []string{"uring", "epoll"} {
 		t.Run(engine, func(t *testing.T) {
-			conn := dial(t, plain().start(t, engine), plain().client)
+			plain := pairings(t)[0]
+			conn := dial(t, plain.start(t, engine), plain.client)
 			// The timeout travels as metadata here, so that the client itself has none.
 			ctx := metadata.AppendToOutgoingContext(context.Background(), "grpc-timeout", "50m")
 			s, err := testgrpc.NewTestServiceClient(conn).FullDuplexCall(ctx)
