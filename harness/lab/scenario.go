@@ -63,7 +63,7 @@ var scenarios = []Scenario{
 	{
 		Name: "h1-proxy-1k", Title: "HTTP/1.1, proxied, 1 KiB",
 		About:   "Keep-alive requests forwarded over pooled connections to one origin that answers 1,024 bytes.",
-		proxied: true, path: "/1k", bodyBytes: 1 << 10, connections: 64, rates: []float64{20000},
+		proxied: true, path: "/1k", bodyBytes: 1 << 10, connections: 64, rates: []float64{20000}, shares: []float64{0.1, 0.5, 0.8},
 	},
 	{
 		Name: "h1-churn", Title: "HTTP/1.1, a new connection per request",
