@@ -53,6 +53,11 @@ func (l *Lab) idleSample(ctx context.Context, s Scenario, t Located, sm *result.
 	if err != nil {
 		return fmt.Errorf("after %d connections: %w; log of %s: %s", len(conns), err, t.Name(), run.LogTail())
 	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(l.Profile.IdleAfter):
+	}
 	after, err := l.settledMemory(ctx, run)
 	if err != nil {
 		return err

@@ -16,6 +16,9 @@ type Profile struct {
 	HalfRate bool
 	// Shares: the shares of a scenario are run, in place of half.
 	Shares bool
+	// IdleAfter is how long after the last connection was served its memory counts as that of an idle one: programs give memory back
+	// when the burst is over, not in the middle of it.
+	IdleAfter time.Duration
 	// IdleRounds and ColdStarts per target.
 	IdleRounds, ColdStarts int
 	// Searches for the highest rate that holds an objective, per target, each of Search at most.
@@ -29,10 +32,10 @@ type Profile struct {
 
 var profiles = map[string]Profile{
 	// All scenarios over three targets in under five minutes on two cores.
-	"quick": {Name: "quick", Pairs: 6, Warmup: 200 * time.Millisecond, Saturation: 700 * time.Millisecond, Rate: 600 * time.Millisecond, HalfRate: true, IdleRounds: 3, ColdStarts: 20,
+	"quick": {Name: "quick", Pairs: 6, Warmup: 200 * time.Millisecond, Saturation: 700 * time.Millisecond, Rate: 600 * time.Millisecond, HalfRate: true, IdleAfter: 6 * time.Second, IdleRounds: 3, ColdStarts: 20,
 		Searches: 3, Search: 8 * time.Second},
 	// All scenarios over five targets within 45 minutes on two cores: Fit shortens the windows, which are what they are here only for a few scenarios.
-	"full": {Name: "full", Pairs: 8, Warmup: 300 * time.Millisecond, Saturation: 5 * time.Second, Rate: 10 * time.Second, HalfRate: true, Shares: true, IdleRounds: 6, ColdStarts: 40,
+	"full": {Name: "full", Pairs: 8, Warmup: 300 * time.Millisecond, Saturation: 5 * time.Second, Rate: 10 * time.Second, HalfRate: true, Shares: true, IdleAfter: 10 * time.Second, IdleRounds: 6, ColdStarts: 40,
 		Searches: 3, Search: 12 * time.Second, Budget: 42 * time.Minute},
 }
 

@@ -28,9 +28,6 @@ const (
 	largeBuffer = 64 << 10
 	// minPool is the least a worker can work with.
 	minPool = 8 << 20
-	// muchGarbage is how many objects of ended connections are worth a collection: a few MiB, which would otherwise wait for
-	// the heap to grow to several times its size.
-	muchGarbage = 4096
 	// trimEvery is how often memory that was not needed is given back.
 	trimEvery = 2 * time.Second
 )
@@ -77,7 +74,7 @@ type Worker struct {
 	freeEcho   *echo
 	freeAux    *aux
 	freeMirror *mirror
-	garbage    int
+	garbage    garbage
 	trim       loop.Timer
 	scratch    scratch
 }
@@ -116,9 +113,8 @@ func newPool(s *snapshot.Snapshot) *flow.Pool {
 // OnTimer implements loop.TimerHandler: memory of the last burst goes back to the system.
 func (w *Worker) OnTimer(t *loop.Timer) {
 	w.pool.Trim()
-	if w.garbage += w.down.Dropped(); w.garbage >= muchGarbage {
-		w.garbage = 0
-		go debug.FreeOSMemory() // elsewhere: it collects, and returns what that frees to the system
+	if tls := &w.count.DownstreamTLS; w.garbage.due(w.down.Dropped(), tls.Full+tls.Resumed) {
+		go debug.FreeOSMemory() // elsewhere, and as long as it takes
 	}
 	w.loop.Arm(t, trimEvery)
 }
