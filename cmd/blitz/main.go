@@ -15,6 +15,7 @@ type cli struct {
 	Validate ValidateCmd `cmd:"" help:"Check a configuration file."`
 	Explain  ExplainCmd  `cmd:"" help:"Say which route a request would take, and why."`
 	Upgrade  UpgradeCmd  `cmd:"" help:"Replace the running gateway by this binary, without losing a connection."`
+	Plan     PlanCmd     `cmd:"" help:"Say what loading a configuration would change in a running gateway."`
 	Version  VersionCmd  `cmd:"" help:"Print the version."`
 }
 

@@ -90,3 +90,7 @@ func (s *Snapshot) routesFrom(c *config.Config, prev *Snapshot) error {
 func accessLog(l *config.AccessLog) AccessLog {
 	return AccessLog{Path: l.Path, Format: l.Format, Fields: l.Fields, Sample: float64(l.Sample), Slow: time.Duration(l.Slow)}
 }
+
+// ConfigYAML is the configuration that the snapshot was built from, as package config writes it: with every default, and with references in place of
+// what they stand for.
+func (s *Snapshot) ConfigYAML() []byte { return config.YAML(s.config) }
