@@ -6,13 +6,22 @@ func letter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 func digit(c byte) bool { return c >= '0' && c <= '9' }
 
-// reserved tells whether a word may be something other than a string, or is taken for it by some.
+// reserved tells whether a word is, or looks like, something other than a string.
 func reserved(s string) bool {
 	switch strings.ToLower(s) {
-	case "true", "false", "null", "yes", "no", "on", "off", "y", "n", "inf", "nan":
+	case "true", "false", "null", "inf", "nan":
 		return true
 	}
 	return false
+}
+
+// mistakable tells whether other readers of YAML, of version 1.1, take a word for something other than a string.
+func mistakable(s string) bool {
+	switch strings.ToLower(s) {
+	case "yes", "no", "on", "off", "y", "n":
+		return true
+	}
+	return reserved(s)
 }
 
 // plain makes the node of a scalar without quotes. Whatever is not clearly a string, a plain number, true or false is left to the library.
@@ -75,7 +84,7 @@ func number(t string) kind {
 			return strange
 		}
 		return integer
-	case len(t) > 1 && t[0] == '0' && !digit(t[1]) && t[1] != '.' && t[1] != '-' && t[1] != 's':
+	case len(t) > 1 && t[0] == '0' && strings.IndexByte("xXoObB", t[1]) >= 0:
 		return strange // 0x10, 0o17, 0b1
 	case strings.IndexByte(t, '_') >= 0:
 		return strange

@@ -105,6 +105,8 @@ var scanCases = []string{
 	"a: 'it''s'\nb: \"x\\n\\t\\\"\\\\\"\n",
 	"a: /v1/*\nb: [GET, POST]\nc: '*'\nd: http://x.example/y?z=1\n",
 	"a: true\nb: false\nX-A: b\n",
+	"on: off\nYes: [no, y, N]\n",
+	"a: 0us\nb: 0s\nc: 0.5s\n",
 	"a: ^/v[0-9]+/x$\nb: ^/a\\.b$\n",
 	"a: ${B}\nb: \"${C:-d}\"\n",
 }

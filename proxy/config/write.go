@@ -55,7 +55,7 @@ func quote(s string) string {
 		c := s[i]
 		simple = simple && (letter(c) || c == '/' || c == '_' || i > 0 && (digit(c) || c == '-' || c == '.' || c == ' ' && i < len(s)-1) || c == '*' && i > 0)
 	}
-	if simple && !reserved(s) {
+	if simple && !mistakable(s) {
 		return s
 	}
 	if n := number(s + " "); s != "" && digit(s[0]) && n != integer && number(s) == plain && !strings.ContainsAny(s, " ,:#{}[]'\"") {
