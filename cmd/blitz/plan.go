@@ -43,11 +43,11 @@ func (c *PlanCmd) run(out, errs io.Writer) error {
 
 // runningConfig asks a gateway for the configuration that is in force.
 func runningConfig(admin string) (*config.Config, error) {
-	text, err := adminGet(admin, "/config")
+	text, err := adminGet(admin, "/config.yaml")
 	if err != nil {
 		return nil, fmt.Errorf("the running gateway at %s: %w", admin, err)
 	}
-	return config.ParseLiteral(admin+"/config", text)
+	return config.ParseLiteral(admin+"/config.yaml", text)
 }
 
 // maxAnswer bounds what is read from the admin listener.

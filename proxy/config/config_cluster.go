@@ -18,7 +18,7 @@ type Sticky struct {
 	Cookie string `yaml:"cookie" required:"true"`
 	// Key of the hash that stands for an endpoint in the cookie. With a secret nobody can tell from a cookie which endpoint it names; gateways
 	// that share clients need the same one. Not given: the name of the cluster is the key.
-	Secret string `yaml:"secret"`
+	Secret string `yaml:"secret" secret:"true"`
 	// How long browsers keep the cookie. Not given: as long as they run.
 	MaxAge Duration `yaml:"max_age" min:"1s" max:"8760h"`
 	// Send the cookie over TLS only (attribute Secure).

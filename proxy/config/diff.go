@@ -131,6 +131,10 @@ func (w *writer) flat(out []Change, key string, v reflect.Value) []Change {
 	case v.Kind() == reflect.Struct:
 		for i := range t.fields {
 			if f := &t.fields[i]; f.key != "" {
+				if f.secret && w.refs[v.Field(i).Addr().Interface()] == "" && !v.Field(i).IsZero() {
+					out = append(out, Change{Key: join(key, f.key), Old: hidden})
+					continue
+				}
 				out = w.flat(out, join(key, f.key), v.Field(i))
 			} else if r, ok := v.Addr().Interface().(*Respond); ok && r.File != "" {
 				out = append(out, Change{Key: join(key, "content"), Old: fmt.Sprintf("%d bytes, %x", len(r.content), digest(r.content))})

@@ -41,6 +41,8 @@ func (sc *scanner) plain(t string, flow bool) *node {
 		switch number(t) {
 		case integer:
 			return sc.scalar(integer, t)
+		case float:
+			return sc.scalar(float, t)
 		case plain:
 		default:
 			return sc.fail()
@@ -88,6 +90,8 @@ func number(t string) kind {
 		return strange // 0x10, 0o17, 0b1
 	case strings.IndexByte(t, '_') >= 0:
 		return strange
+	case dots == 1 && digits+1 == len(t) && digit(last) && len(t) < 16 && (t[0] != '0' || t[1] == '.'):
+		return float
 	case dots >= 2, dashes == 1 && digits+1 == len(t) && digit(last), (last == 's' || last == 'm' || last == 'h' || last == 'B') && digits+dots < len(t):
 		return plain
 	}

@@ -105,6 +105,7 @@ var scanCases = []string{
 	"a: 'it''s'\nb: \"x\\n\\t\\\"\\\\\"\n",
 	"a: /v1/*\nb: [GET, POST]\nc: '*'\nd: http://x.example/y?z=1\n",
 	"a: true\nb: false\nX-A: b\n",
+	"a: 0.1\nb: [1.25, 10.0]\n",
 	"on: off\nYes: [no, y, N]\n",
 	"a: 0us\nb: 0s\nc: 0.5s\n",
 	"a: ^/v[0-9]+/x$\nb: ^/a\\.b$\n",

@@ -21,9 +21,10 @@ type typeInfo struct {
 type field struct {
 	key              string
 	enum, laterWords []string
-	later, bounded   bool
-	min, max         int64
-	minText, maxText string
+	// secret values are never shown.
+	later, bounded, secret bool
+	min, max               int64
+	minText, maxText       string
 }
 
 var typeInfos sync.Map // reflect.Type → *typeInfo
@@ -51,6 +52,7 @@ func readType(t reflect.Type) *typeInfo {
 			f.enum = strings.Split(e, ",")
 			f.laterWords = strings.Split(tag.Get("later"), ",")
 		}
+		f.secret = tag.Get("secret") == "true"
 		f.later = tag.Get("later") == "true"
 		if tag.Get("required") == "true" {
 			info.required |= 1 << i

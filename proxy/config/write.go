@@ -16,6 +16,12 @@ func YAML(c *Config) []byte {
 	return w.b
 }
 
+// hidden stands for a secret that the file itself holds.
+const hidden = `"(secret)"`
+
+// Reference is the reference that a string of c came from, by the address of its field; "" when it stands in the file itself.
+func (c *Config) Reference(field any) string { return c.refs[field] }
+
 type writer struct {
 	b    []byte
 	refs map[any]string
@@ -86,6 +92,10 @@ func (w *writer) structure(v, standard reflect.Value, indent string) (wrote bool
 			continue
 		}
 		wrote = true
+		if f.secret && w.refs[x.Addr().Interface()] == "" {
+			w.put(indent, f.key, ": ", hidden, "\n")
+			continue
+		}
 		w.put(indent, f.key, ":")
 		w.value(x, standard.Field(i), indent+"  ")
 	}

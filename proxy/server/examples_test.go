@@ -30,6 +30,8 @@ var exercises = map[string][]exercise{
 	"hardened":     {{"POST /upload", 200, `"Body":"sent"`}, {"GET /x", 200, `"URI":"/x"`}},
 	"maintenance":  {{"GET /health", 200, "ok\n"}, {"GET /x", 503, "Down for maintenance"}},
 	"minimal":      {{"GET /x", 200, `"URI":"/x"`}},
+	"http2":        {{"GET /hello", 200, "hello\n"}, {"GET /x", 200, `"URI":"/x"`}},
+	"operations":   {{"GET /", 200, "it works\n"}, {"GET /api/x", 200, `"URI":"/api/x"`}},
 	"pinned":       {{"GET /x", 200, `"URI":"/x"`}},
 	"proxy":        {{"GET /users/7/posts|Host: api.example.com", 200, `"URI":"/users/7/posts"`}},
 	"unix-socket":  {{"GET /x", 200, `"URI":"/x"`}},

@@ -29,6 +29,9 @@ func (s *Server) adminEndpoints() []admin.Endpoint {
 		{Method: "GET", Path: "/config", Help: "the configuration in force, defaults filled in, secrets masked", Do: func(context.Context, *admin.Request) admin.Response {
 			return admin.Response{Status: 200, Type: admin.JSON, Body: s.snap.Load().Effective()}
 		}},
+		{Method: "GET", Path: "/config.yaml", Help: "the same as a configuration file, with references in place of secrets; blitz plan compares with it", Do: func(context.Context, *admin.Request) admin.Response {
+			return admin.Response{Status: 200, Type: "application/yaml", Body: s.snap.Load().ConfigYAML()}
+		}},
 		{Method: "POST", Path: "/config", Help: "put the configuration in the body in force, until the file is read again", Do: s.replace},
 		{Method: "POST", Path: "/config/reload", Help: "read the configuration file again", Do: s.reload},
 		{Method: "GET", Path: "/status", Help: "process, generation, totals: what the page shows at the top", Do: s.status},

@@ -18,7 +18,7 @@ func (s *Snapshot) Effective() []byte {
 		return []byte("{}\n")
 	}
 	var b bytes.Buffer
-	effective(&b, reflect.ValueOf(*s.config))
+	effective(&b, reflect.ValueOf(s.config).Elem(), s.config)
 	var out bytes.Buffer
 	if err := json.Indent(&out, b.Bytes(), "", "  "); err != nil {
 		return append(b.Bytes(), '\n')
@@ -26,14 +26,18 @@ func (s *Snapshot) Effective() []byte {
 	return append(out.Bytes(), '\n')
 }
 
-func effective(b *bytes.Buffer, v reflect.Value) {
+func effective(b *bytes.Buffer, v reflect.Value, c *config.Config) {
 	switch x := v.Interface().(type) {
 	case config.Headers:
 		for i, h := range x {
 			b.WriteByte("{,"[min(i, 1)])
 			quoted(b, h.Name)
 			b.WriteByte(':')
-			quoted(b, h.Value)
+			if ref := c.Reference(&x[i].Value); ref != "" {
+				quoted(b, ref)
+			} else {
+				quoted(b, h.Value)
+			}
 		}
 		b.WriteByte('}')
 		return
@@ -67,22 +71,28 @@ func effective(b *bytes.Buffer, v reflect.Value) {
 			if f.Tag.Get("secret") == "true" {
 				quoted(b, masked)
 			} else {
-				effective(b, v.Field(i))
+				effective(b, v.Field(i), c)
 			}
 		}
 		b.WriteByte('}')
 	case reflect.Pointer:
-		effective(b, v.Elem())
+		effective(b, v.Elem(), c)
 	case reflect.Slice:
 		b.WriteByte('[')
 		for i := range v.Len() {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			effective(b, v.Index(i))
+			effective(b, v.Index(i), c)
 		}
 		b.WriteByte(']')
 	default:
+		if v.Kind() == reflect.String {
+			if ref := c.Reference(v.Addr().Interface()); ref != "" { // the reference, not what it stands for
+				quoted(b, ref)
+				return
+			}
+		}
 		text, err := json.Marshal(v.Interface())
 		if err != nil {
 			text = []byte("null")
