@@ -34,6 +34,7 @@ type runCmd struct {
 	Connections int           `short:"c" required:"" placeholder:"N" help:"Number of connections."`
 	Duration    time.Duration `short:"d" required:"" placeholder:"D" help:"Length of the measured window."`
 	Warmup      time.Duration `default:"0s" help:"Load of the same kind before it, which is not counted."`
+	StartAt     startAt       `placeholder:"UNIXTIME" help:"Begin (with the warm-up, if there is one) at this time by this machine's clock, in seconds since 1970 with up to nine decimals, so that several generators begin at one agreed instant. Connections are opened before; if they do not stand by then, the run fails."`
 	Streams     int           `placeholder:"N" help:"HTTP/2: requests at once on each connection (default 1)."`
 	Threads     int           `short:"t" default:"1" help:"Number of threads, one loop each."`
 	Timeout     time.Duration `default:"10s" help:"Time limit of a request and of a connect."`
@@ -134,7 +135,7 @@ func (c *runCmd) options() (o run.Options, closeLog func() error, err error) {
 	o = run.Options{
 		H2: c.Protocol == "h2" && !c.Handshakes, Streams: c.Streams, GRPC: c.GRPC, TLS: cfg, ALPN: alpn, Resume: c.Resume, Handshakes: c.Handshakes,
 		Workload: w, Rate: float64(c.Rate), Slope: c.RateSlope, Closed: c.ClosedLoop, Connections: c.Connections, Threads: c.Threads,
-		Duration: c.Duration, Warmup: c.Warmup, Timeout: c.Timeout, PerRequest: c.ConnectionPerRequest, Engine: c.Engine,
+		Duration: c.Duration, Warmup: c.Warmup, StartAt: c.StartAt.Time, Timeout: c.Timeout, PerRequest: c.ConnectionPerRequest, Engine: c.Engine,
 		CPUs: cpus, CPUList: c.CPUs, BusyPoll: c.BusyPoll, ExpectStatus: c.ExpectStatus, ExpectBody: c.ExpectBodySize,
 		MaxLateness: c.MaxLateness, Command: append([]string{"blitzload"}, os.Args[1:]...), Version: version(),
 	}

@@ -23,6 +23,9 @@ type Options struct {
 	Threads     int // default 1
 	// Duration of the measured window, after Warmup.
 	Duration, Warmup time.Duration
+	// StartAt is when the load (its warm-up, if it has one) begins, by this machine's wall clock, so that several generators begin together; the zero
+	// value: as soon as the connections stand. They must stand by then, else the run is refused with ErrTooLate.
+	StartAt time.Time
 	// Timeout of a request and of a connect (default 10 s).
 	Timeout time.Duration
 	// PerRequest opens a new connection for each request. The workload must have been rendered with Close.
@@ -73,6 +76,8 @@ const interval = time.Second
 const (
 	defaultTimeout  = 10 * time.Second
 	defaultLateness = time.Millisecond
+	// maxAhead keeps a slip of the finger in StartAt from waiting for ever.
+	maxAhead = time.Hour
 	// maxConnections keeps a slip of the finger from asking for all memory.
 	maxConnections = 1 << 20
 )
@@ -121,6 +126,8 @@ func (o *Options) fill() error {
 		return errors.New("handshakes and sessions are TLS's: the URL must say https")
 	case o.Duration <= 0:
 		return fmt.Errorf("duration: %v, must be more than 0", o.Duration)
+	case !o.StartAt.IsZero() && time.Until(o.StartAt) > maxAhead:
+		return fmt.Errorf("start at %v: more than %v from now", o.StartAt.UTC().Format(time.RFC3339), maxAhead)
 	case o.Warmup < 0 || o.Timeout < 0 || o.MaxLateness < 0:
 		return errors.New("warm-up, timeout and lateness must not be negative")
 	}

@@ -27,6 +27,9 @@ type Result struct {
 // ErrInterruptedEarly: the run was interrupted before its window began, so there is nothing to report.
 var ErrInterruptedEarly = errors.New("interrupted before measuring began")
 
+// ErrTooLate: the agreed instant passed before the connections stood.
+var ErrTooLate = errors.New("the agreed start has passed")
+
 // sendGrace is how long requests that are overdue at the end of the window may still be sent.
 const sendGrace = time.Second
 
@@ -89,7 +92,10 @@ func (s *session) run(ctx context.Context) (*Result, error) {
 		return nil, errors.Join(err, s.wait())
 	}
 	if err := s.begin(); err != nil {
-		return nil, err
+		for _, c := range s.clients {
+			c.Abort()
+		}
+		return nil, errors.Join(err, s.wait())
 	}
 	stop := context.AfterFunc(ctx, s.interrupt)
 	err := s.wait()
@@ -186,12 +192,19 @@ func (s *session) connect(ctx context.Context) error {
 
 func (s *session) begin() error {
 	now := clock.System{}.Sample()
-	p := client.Plan{Start: now.Mono + int64(lead)}
+	ahead := lead
+	if at := s.o.StartAt; !at.IsZero() {
+		// By the wall clock: what has been agreed with other machines knows no monotonic one.
+		if ahead = at.Round(0).Sub(now.Wall.Round(0)); ahead < lead {
+			return fmt.Errorf("%w by %v when the connections stood: agree on a later one", ErrTooLate, (lead - ahead).Round(time.Millisecond))
+		}
+	}
+	p := client.Plan{Start: now.Mono + int64(ahead)}
 	p.From = p.Start + int64(s.o.Warmup)
 	p.To = p.From + int64(s.o.Duration)
 	p.SendUntil = p.To + int64(sendGrace)
 	s.plan = p
-	s.wall = now.Wall.Add(lead + s.o.Warmup)
+	s.wall = now.Wall.Add(ahead + s.o.Warmup)
 	if s.o.IntervalLog != nil {
 		s.log, s.logErr = hdr.NewLogWriter(s.o.IntervalLog, s.wall, "blitzload "+s.o.Workload.Method+" "+s.o.Workload.URL,
 			"response: intended start to last byte; service: send to last byte")
