@@ -42,6 +42,8 @@ type benchCmd struct {
 	Install     bool          `help:"Install missing nginx, haproxy and h2o with apt-get first, if this process may, and build Caddy from its module."`
 	Force       bool          `help:"Run on a machine that is not fit; the results are marked."`
 	Machine     string        `help:"Description in machines/ to use, in place of the one that matches." placeholder:"NAME"`
+	Machines    string        `help:"Directory of machine descriptions (default: machines/ of the checkout)." placeholder:"DIR"`
+	Agent       string        `help:"With a machine of several hosts: path of blitzlab on them." placeholder:"PATH"`
 	BinDir      string        `help:"Directory of blitz and blitzload; without it both are built from this checkout." placeholder:"DIR"`
 	Blitz       string        `help:"Executable to measure as blitz, in place of the built one." placeholder:"PATH"`
 	BlitzArgs   []string      `sep:"none" help:"Argument appended to blitz's command line; repeatable." placeholder:"ARG"`
@@ -65,11 +67,17 @@ func (c *benchCmd) Run(ctx context.Context) (failed error) {
 		return err
 	}
 	root, rootErr := lab.ModuleRoot()
-	bin, cleanup, err := binaries(ctx, root, rootErr, c.BinDir, slices.Contains(c.Targets, "blitz") && c.Blitz == "")
-	if err != nil {
-		return err
+	if c.Machines == "" {
+		c.Machines = filepath.Join(root, "machines")
 	}
-	defer cleanup()
+	var bin string
+	if !c.overNetwork() {
+		var cleanup func()
+		if bin, cleanup, err = binaries(ctx, root, rootErr, c.BinDir, slices.Contains(c.Targets, "blitz") && c.Blitz == ""); err != nil {
+			return err
+		}
+		defer cleanup()
+	}
 	blitzPath := c.Blitz
 	if blitzPath == "" {
 		blitzPath = filepath.Join(bin, "blitz")
@@ -88,7 +96,7 @@ func (c *benchCmd) Run(ctx context.Context) (failed error) {
 	if c.Seed == 0 {
 		c.Seed = uint64(time.Now().UnixNano())
 	}
-	if !c.KeepSysctls {
+	if !c.KeepSysctls && !c.overNetwork() {
 		restore, note, err := machine.Unpace()
 		if err != nil {
 			say("blitzlab: " + err.Error())
@@ -102,7 +110,7 @@ func (c *benchCmd) Run(ctx context.Context) (failed error) {
 	var done []*result.Result
 	dir, err := lab.Bench(ctx, lab.Options{
 		Scenarios: scenarios, Targets: targets, Required: []string{"blitz"}, ExtraArgs: map[string][]string{"blitz": c.BlitzArgs},
-		Profile: profile, MachineName: c.Machine, MachinesDir: filepath.Join(root, "machines"), Blitzload: filepath.Join(bin, "blitzload"),
+		Profile: profile, MachineName: c.Machine, MachinesDir: c.Machines, Agent: c.agent(), Blitzload: filepath.Join(bin, "blitzload"),
 		Out: c.Out, Force: c.Force, Install: c.Install, Seed: c.Seed, Command: c.command(), Revision: lab.Revision(ctx, root),
 		Watcher: w, Pin: true, Flags: c, Resume: c.Resume,
 		Progress: func(s string) { say(fmt.Sprintf("%4.0fs  %s", time.Since(began).Seconds(), s)) },
@@ -133,6 +141,22 @@ func (c *benchCmd) Run(ctx context.Context) (failed error) {
 		return nil
 	}
 	return writeReport(c.Out, defaultPaths(root, c.Out))
+}
+
+// overNetwork tells whether the machine has hosts of its own, where the programs have been installed.
+func (c *benchCmd) overNetwork() bool {
+	if c.Machine == "" {
+		return false
+	}
+	s, err := machine.Load(filepath.Join(c.Machines, c.Machine+".yaml"))
+	return err == nil && s.Distributed() // an error is told when the bench reads it
+}
+
+func (c *benchCmd) agent() []string {
+	if c.Agent == "" {
+		return nil
+	}
+	return []string{c.Agent, "agent"}
 }
 
 func (c *benchCmd) profile() (lab.Profile, error) {
@@ -227,6 +251,9 @@ func binaries(ctx context.Context, root string, rootErr error, binDir string, wi
 	}
 	return dir, cleanup, nil
 }
+
+// allTargets are all that there are.
+var allTargets = []string{"blitz", "nginx", "haproxy", "h2o", "envoy", "caddy", "floor"}
 
 func targetsByName(names []string, blitzPath, blitzloadPath string) ([]target.Target, error) {
 	known := []target.Target{blitz.New("blitz", blitzPath), nginx.New(), haproxy.New(), h2o.New(), envoy.New(), caddy.New(), traefik.New(), floor.New(blitzloadPath)}

@@ -25,6 +25,10 @@ type cli struct {
 	History historyCmd   `cmd:"" help:"Find where the published results changed over time."`
 	Doctor  doctorCmd    `cmd:"" help:"Examine whether this machine is fit to measure on."`
 
+	Provision provisionCmd `cmd:"" help:"Prepare the hosts of a laboratory with Ansible, or put back their tunings."`
+	Observe   observeCmd   `cmd:"" help:"Print as JSON what can be seen of this machine: fingerprint, interfaces, versions of targets."`
+
+	Agent         agentCmd `cmd:"" hidden:"" help:"Internal: do on this host what a bench over several asks for, on standard input and output."`
 	Burn          burnCmd  `cmd:"" hidden:"" help:"Internal: the other work of gate-proof."`
 	WatchChildren watchCmd `cmd:"" hidden:"" help:"Internal: end what is left when the laboratory was killed."`
 }

@@ -42,6 +42,8 @@ type Options struct {
 	Command  string
 	Revision string
 	Watcher  *proc.Watcher
+	// Agent is the command that serves on the hosts of a laboratory of several; nil for DefaultAgent.
+	Agent []string
 	// Pin moves this process to the load generator's CPUs.
 	Pin      bool
 	Progress func(string)
@@ -132,6 +134,18 @@ func Bench(ctx context.Context, o Options) (dir string, err error) {
 		return "", err
 	}
 	defer unlock()
+	if o.MachineName != "" {
+		spec, err := machine.Load(filepath.Join(o.MachinesDir, o.MachineName+".yaml"))
+		if err != nil {
+			return "", err
+		}
+		if spec.Distributed() {
+			if o.Resume != "" {
+				return "", errors.New("a run over several hosts is not resumed: begin anew without --resume")
+			}
+			return benchFleet(ctx, o, spec)
+		}
+	}
 	located, err := Locate(ctx, o)
 	if err != nil {
 		return "", err

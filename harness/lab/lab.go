@@ -47,6 +47,8 @@ type Config struct {
 	Counters bool
 	// Intervals has the load generator keep the response times of each second apart, in windows of two seconds and more.
 	Intervals bool
+	// Fleet, if set, are the hosts that do all this in place of this machine.
+	Fleet *Fleet
 	// Progress receives a line for each step; nil for silence.
 	Progress func(string)
 }

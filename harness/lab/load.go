@@ -40,6 +40,11 @@ func (o *originProcess) portOrZero() int {
 
 // startOrigin runs `blitzload origin` and fetches what it answers.
 func (l *Lab) startOrigin(ctx context.Context, s Scenario) (*originProcess, error) {
+	return l.startOriginAt(ctx, s, "127.0.0.1")
+}
+
+// startOriginAt does so at an address of this machine.
+func (l *Lab) startOriginAt(ctx context.Context, s Scenario, host string) (*originProcess, error) {
 	dir, err := l.dir("origin")
 	if err != nil {
 		return nil, err
@@ -48,7 +53,7 @@ func (l *Lab) startOrigin(ctx context.Context, s Scenario) (*originProcess, erro
 	if err != nil {
 		return nil, err
 	}
-	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	addr := net.JoinHostPort(host, strconv.Itoa(port))
 	p, err := l.Set.Start(proc.Spec{
 		Path: l.Blitzload, Args: []string{"origin", "--address", addr, "--body-size", strconv.FormatInt(s.bodyBytes, 10),
 			"--threads", strconv.Itoa(len(l.Machine.Roles.Origin))},
@@ -101,6 +106,9 @@ func (l *Lab) Open(ctx context.Context, s Scenario) (*Session, error) {
 		l.seen = map[string]*result.Target{}
 	}
 	ss := &Session{l: l, s: s}
+	if l.Fleet != nil {
+		return ss, l.Fleet.open(ctx, s)
+	}
 	if !s.proxied {
 		return ss, nil
 	}
@@ -111,6 +119,9 @@ func (l *Lab) Open(ctx context.Context, s Scenario) (*Session, error) {
 
 // Close stops the origin.
 func (ss *Session) Close() error {
+	if ss.l.Fleet != nil {
+		return ss.l.Fleet.stopOrigin()
+	}
 	if ss.origin == nil {
 		return nil
 	}
@@ -224,6 +235,9 @@ type histograms struct {
 // loadSample starts a target, loads it and stops it. Only what makes the whole run pointless is an error; what spoils one sample makes it
 // invalid.
 func (l *Lab) loadSample(ctx context.Context, s Scenario, t Located, origin *originProcess, d time.Duration, sm *result.Sample) (hs histograms, err error) {
+	if l.Fleet != nil {
+		return l.Fleet.sample(ctx, l, s, t, d, sm)
+	}
 	run, err := l.start(t, s, origin.portOrZero())
 	if err != nil {
 		return hs, err
@@ -260,7 +274,7 @@ func (l *Lab) loadRunning(ctx context.Context, s Scenario, t Located, run *targe
 		}
 	}
 	before, began := machine.ReadTicks("/"), time.Now()
-	rec, intervals, loadErr := l.blitzload(ctx, s, run.Plan.Addr(), sm.Rate, d)
+	rec, intervals, loadErr := l.blitzload(ctx, s, l.orderOf(s, run.Plan.Addr(), sm.Rate, d))
 	after, took := machine.ReadTicks("/"), time.Since(began)
 	meterErr := meter.Stop()
 	if originMeter != nil {
@@ -277,16 +291,7 @@ func (l *Lab) loadRunning(ctx context.Context, s Scenario, t Located, run *targe
 		return hs, err
 	}
 
-	v := &result.Load{
-		WindowSeconds: rec.MeasuredSeconds, Responses: rec.Counts.InWindow, RPS: float64(rec.Counts.InWindow) / rec.MeasuredSeconds,
-		Response: rec.Latency.Response.Summary, Service: rec.Latency.Service.Summary, Errors: rec.Errors,
-		Engine: rec.Generator.Engine, Memory: memory(mem),
-	}
-	sm.Load = v
-	if !rec.Validity.Valid {
-		sm.Invalid = append(sm.Invalid, rec.Validity.Reasons...)
-	}
-	sm.Warnings = append(sm.Warnings, rec.Validity.Warnings...)
+	v := figures(sm, rec, mem)
 	if meterErr != nil {
 		sm.Invalid = append(sm.Invalid, meterErr.Error())
 	}
@@ -295,24 +300,13 @@ func (l *Lab) loadRunning(ctx context.Context, s Scenario, t Located, run *targe
 	if err != nil {
 		sm.Invalid = append(sm.Invalid, "CPU time: "+err.Error())
 	}
-	v.ServerCPUSeconds = used.Seconds()
-	if v.Responses > 0 {
-		v.ServerCPUMicros = v.ServerCPUSeconds * 1e6 / float64(v.Responses)
-	} else {
-		sm.Invalid = append(sm.Invalid, "no response inside the window")
-	}
-	roles := l.Machine.Roles
-	v.ServerUse = used.Seconds() / rec.MeasuredSeconds / float64(len(roles.Server))
-	v.LoadUse = (rec.Cost.CPUUserSeconds + rec.Cost.CPUSystemSeconds) / rec.MeasuredSeconds / float64(len(roles.Load))
+	spent(sm, rec, used, l.Machine.Roles)
 	if originMeter != nil {
 		if ou, err := originMeter.Between(hs.from, hs.to); err == nil {
-			v.OriginUse = ou.Seconds() / rec.MeasuredSeconds / float64(len(roles.Origin))
+			v.OriginUse = ou.Seconds() / rec.MeasuredSeconds / float64(len(l.Machine.Roles.Origin))
 		}
 	}
 	l.others(sm, meter, before, after, began, took)
-	if n := rec.Errors.Total(); n*1000 > rec.Counts.Requests {
-		sm.Invalid = append(sm.Invalid, fmt.Sprintf("%d of %d requests failed", n, rec.Counts.Requests))
-	}
 	hs.intervals = intervals
 	if hs.response, err = rec.Latency.Response.Decode(); err != nil {
 		return hs, err
@@ -347,35 +341,27 @@ func memory(m proc.Memory) result.Memory {
 	return result.Memory{RSS: m.RSS, PSS: m.PSS, PeakRSS: m.PeakRSS}
 }
 
-// blitzload runs the load generator once and reads its record. rate 0 is the closed loop.
-func (l *Lab) blitzload(ctx context.Context, s Scenario, addr string, rate float64, d time.Duration) (*runfmt.Record, []*hdr.Histogram, error) {
+// blitzload runs the load generator once and reads its record.
+func (l *Lab) blitzload(ctx context.Context, s Scenario, o order) (*runfmt.Record, []*hdr.Histogram, error) {
 	dir, err := l.dir("load")
 	if err != nil {
 		return nil, nil, err
 	}
 	file := filepath.Join(dir, "run.json")
-	args := []string{"run", "--protocol", s.protocol(), "--connections", strconv.Itoa(l.connections(s)), "--threads", strconv.Itoa(min(len(l.Machine.Roles.Load), l.connections(s))),
-		"--duration", d.String(), "--warmup", l.Profile.Warmup.String(),
-		"--expect-body-size", strconv.FormatInt(s.bodyBytes, 10), "--expect-status", "200", "--quiet", "--json", file}
-	args = append(args, s.loadArgs()...)
-	if rate > 0 {
-		args = append(args, "--rate", strconv.FormatFloat(rate, 'f', -1, 64))
-	} else {
-		args = append(args, "--closed-loop")
-	}
+	args := append(o.args(s, len(l.Machine.Roles.Load)), "--json", file)
 	hlog := ""
-	if l.Intervals && d >= 2*time.Second {
+	if l.Intervals && o.Duration >= 2*time.Second {
 		hlog = filepath.Join(dir, "run.hlog")
 		args = append(args, "--hlog", hlog)
 	}
-	args = append(args, s.scheme()+addr+s.path)
+	args = append(args, s.scheme()+o.Addr+s.path)
 	var out bytes.Buffer
 	p, err := l.Set.Start(proc.Spec{Path: l.Blitzload, Args: args, Dir: dir, CPUs: l.Machine.Roles.Load, Log: filepath.Join(dir, "log"), Stdout: &out})
 	if err != nil {
 		return nil, nil, err
 	}
 	// How it ended is in p.Exit(); an invalid run has its own exit code and a record that says why, and the record decides.
-	_ = p.Wait(ctx.Done(), l.Profile.Warmup+d+30*time.Second)
+	_ = p.Wait(ctx.Done(), o.longest())
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}

@@ -73,3 +73,23 @@ func (s *CPUSet) UnmarshalText(b []byte) error {
 func (s CPUSet) Overlaps(o CPUSet) bool {
 	return slices.ContainsFunc(s, func(c int) bool { return slices.Contains(o, c) })
 }
+
+// Mask writes the set as the kernel writes masks: hexadecimal, in groups of 32 bits, the highest first.
+func (s CPUSet) Mask() string {
+	if len(s) == 0 {
+		return "0"
+	}
+	words := make([]uint32, s[len(s)-1]/32+1)
+	for _, c := range s {
+		words[c/32] |= 1 << (c % 32)
+	}
+	var b strings.Builder
+	for i := len(words) - 1; i >= 0; i-- {
+		if b.Len() > 0 {
+			fmt.Fprintf(&b, ",%08x", words[i])
+			continue
+		}
+		fmt.Fprintf(&b, "%x", words[i])
+	}
+	return b.String()
+}

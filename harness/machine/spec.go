@@ -19,6 +19,13 @@ type Spec struct {
 	Description string `yaml:"description"`
 	Expect      Expect `yaml:"expect"`
 	Roles       Roles  `yaml:"roles"`
+	// Tuning and NIC are expected as well, but missing them makes the doctor warn, and not refuse.
+	Tuning *Tuning `yaml:"tuning"`
+	NIC    *NIC    `yaml:"nic"`
+	// Hosts, if there are any, are a laboratory of several machines: the coordinator is none of them, or reaches itself over ssh as well.
+	Hosts []Host `yaml:"hosts"`
+	// Targets that are provisioned on the host of the proxy; empty: all.
+	Targets []string `yaml:"targets"`
 }
 
 // Expect is what must be observed before a run may carry the machine's name.
@@ -75,6 +82,16 @@ func (s Spec) check() error {
 	switch {
 	case s.Name == "" || strings.ContainsAny(s.Name, `/\ `):
 		return fmt.Errorf("name %q must be usable as a directory", s.Name)
+	case len(s.Hosts) > 0:
+		if err := s.checkHosts(); err != nil {
+			return err
+		}
+		for _, h := range s.Hosts {
+			if err := errors.Join(h.Tuning.check(), h.NIC.check()); err != nil {
+				return fmt.Errorf("host %s: %w", h.Name, err)
+			}
+		}
+		return errors.Join(s.Tuning.check(), s.NIC.check())
 	case s.Expect.CPUs < 1:
 		return errors.New("expect.cpus must be at least 1")
 	case len(s.Roles.Server) == 0 || len(s.Roles.Load) == 0 || len(s.Roles.Origin) == 0:
@@ -87,7 +104,7 @@ func (s Spec) check() error {
 			return fmt.Errorf("roles: CPU %d does not exist among %d", set[len(set)-1], s.Expect.CPUs)
 		}
 	}
-	return nil
+	return errors.Join(s.Tuning.check(), s.NIC.check())
 }
 
 // Match lists how the observed machine differs from the expected one; empty means it may carry the name.
@@ -131,7 +148,7 @@ func Find(dir, name string, f Fingerprint) (Spec, error) {
 		if err != nil {
 			return Spec{}, err
 		}
-		if len(s.Match(f)) == 0 {
+		if !s.Distributed() && len(s.Match(f)) == 0 {
 			return s, nil
 		}
 	}

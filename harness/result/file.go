@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/blitz-gateway/blitz/internal/hdr"
@@ -61,7 +62,7 @@ func Decode(b []byte) (*Result, error) {
 	switch {
 	case e.Schema == "":
 		return nil, errors.New("has no schema")
-	case e.Schema != Schema && e.Schema != before:
+	case e.Schema != Schema && !slices.Contains(before, e.Schema):
 		return nil, fmt.Errorf("schema is %q, this reader knows %q", e.Schema, Schema)
 	}
 	var compact bytes.Buffer

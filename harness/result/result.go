@@ -1,6 +1,7 @@
 package result
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -12,10 +13,10 @@ import (
 )
 
 // Schema names this version. It changes whenever a field is added, removed or changes its meaning.
-const Schema = "blitz.result/2"
+const Schema = "blitz.result/3"
 
-// before is the schema of results from before TLS and HTTP/2: what it has is the same here.
-const before = "blitz.result/1"
+// before are the schemas of results from before TLS and HTTP/2, and from before laboratories of several hosts: what they have is the same here.
+var before = []string{"blitz.result/1", "blitz.result/2"}
 
 // Phase is what a sample measured.
 type Phase string
@@ -67,6 +68,34 @@ type Machine struct {
 	Fingerprint machine.Fingerprint `json:"fingerprint"`
 	// OpenFiles is the limit in force.
 	OpenFiles uint64 `json:"open_files"`
+	// Hosts of a laboratory of several machines. The fingerprint above is then that of the proxy's.
+	Hosts []Host `json:"hosts,omitempty"`
+}
+
+// Host is one machine of a laboratory of several, as it was observed.
+type Host struct {
+	Name        string              `json:"name"`
+	Roles       []string            `json:"roles"`
+	CPUs        machine.CPUSet      `json:"cpus"`
+	Generators  int                 `json:"generators,omitempty"`
+	Fingerprint machine.Fingerprint `json:"fingerprint"`
+	OpenFiles   uint64              `json:"open_files"`
+	// ClockAheadMicros is how far its clock was ahead of the coordinator's before the run, true within ClockBoundMicros.
+	ClockAheadMicros float64 `json:"clock_ahead_us"`
+	ClockBoundMicros float64 `json:"clock_bound_us"`
+	// Facts are what provisioning observed when it had converged (role facts); nil where it was not provisioned.
+	Facts json.RawMessage `json:"facts,omitempty"`
+}
+
+// Generator is the part of one load generator in a sample that several made together.
+type Generator struct {
+	Host      string  `json:"host"`
+	Responses int64   `json:"responses"`
+	RPS       float64 `json:"rps"`
+	// StartSkewMicros is how much later than agreed its window began, by the coordinator's clock; true within the bound of the host's clock.
+	StartSkewMicros float64 `json:"start_skew_us"`
+	Engine          string  `json:"engine"`
+	CPUSeconds      float64 `json:"cpu_seconds"`
 }
 
 // Scenario is what was asked of each target.
@@ -138,6 +167,8 @@ type Sample struct {
 	Load *Load `json:"load,omitempty"`
 	Idle *Conn `json:"idle,omitempty"`
 	Cold *Cold `json:"cold_start,omitempty"`
+	// Generators that made the load together, if it was not one on the machine itself.
+	Generators []Generator `json:"generators,omitempty"`
 }
 
 // Valid tells whether the sample may be used.

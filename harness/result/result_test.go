@@ -98,8 +98,8 @@ func TestEditedAndFutureFilesAreRefused(t *testing.T) {
 	b, err := Encode(r)
 	require.NoError(t, err)
 	for name, c := range map[string]struct{ old, with, want string }{
-		"future":        {`"blitz.result/2"`, `"blitz.result/3"`, `reader knows "blitz.result/2"`},
-		"no schema":     {`"schema": "blitz.result/2",`, ``, "no schema"},
+		"future":        {`"blitz.result/3"`, `"blitz.result/4"`, `reader knows "blitz.result/3"`},
+		"no schema":     {`"schema": "blitz.result/3",`, ``, "no schema"},
 		"edited figure": {`"responses": 1000`, `"responses": 1001`, "edited"},
 		"edited name":   {`"vm-2core"`, `"epyc"`, "edited"},
 		"edited digest": {`"sha256": "`, `"sha256": "0`, "edited"},
@@ -123,7 +123,7 @@ func TestTheSchemaBeforeIsRead(t *testing.T) {
 	r, _ := example(t)
 	b, err := Encode(r)
 	require.NoError(t, err)
-	old, err := Decode([]byte(strings.Replace(string(b), Schema, before, 1)))
+	old, err := Decode([]byte(strings.Replace(string(b), Schema, before[0], 1)))
 	require.NoError(t, err)
 	assert.Equal(t, r, old)
 }
