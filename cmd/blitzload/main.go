@@ -26,6 +26,7 @@ const (
 
 type cli struct {
 	Run     runCmd     `cmd:"" help:"Load a server and measure it."`
+	Find    findCmd    `cmd:"" help:"Find the highest rate at which an objective holds, such as p99<1ms."`
 	Origin  originCmd  `cmd:"" help:"Serve cheap answers, to be loaded or to be proxied to."`
 	Floor   floorCmd   `cmd:"" help:"A bare loop that only receives and sends: the least a server on this engine can cost."`
 	Version versionCmd `cmd:"" help:"Print the version."`
@@ -44,7 +45,7 @@ func main() { os.Exit(command(os.Args[1:])) }
 // command runs one command line and returns the exit status.
 func command(args []string) int {
 	var c cli
-	k, err := kong.New(&c, kong.Name("blitzload"), kong.Vars{"schema": runfmt.Schema},
+	k, err := kong.New(&c, kong.Name("blitzload"), kong.Vars{"schema": runfmt.Schema, "searchSchema": runfmt.SearchSchema},
 		kong.Description("An open-loop HTTP load generator. Exit status: 0 valid, 1 error, 2 usage, 3 the run must not be believed, 130 interrupted."))
 	if err != nil {
 		panic(err) // a mistake in the flags' declaration

@@ -1,0 +1,149 @@
+package slo
+
+import (
+	"context"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/blitz-gateway/blitz/internal/hdr"
+	"github.com/blitz-gateway/blitz/internal/runfmt"
+)
+
+func TestObjectives(t *testing.T) {
+	o, err := ParseObjective("p99<1ms, p99.9<5ms,errors<0.1%")
+	require.NoError(t, err)
+	assert.Equal(t, "p99<1ms,p99.9<5ms,errors<0.1%", o.String())
+	require.Len(t, o.terms, 3)
+	assert.Equal(t, 99.9, o.terms[1].percentile)
+	assert.InDelta(t, 0.001, o.terms[2].share, 1e-12)
+	for _, bad := range []string{"", "p99", "p99<", "p99<1", "p99<0s", "p100<1ms", "q99<1ms", "errors<5ms", "errors<0%", "errors<101%", "p99<1ms,", "pNaN<1ms"} {
+		_, err := ParseObjective(bad)
+		assert.Error(t, err, bad)
+	}
+}
+
+func TestRequestsWithoutAResponseAreSlow(t *testing.T) {
+	o, err := ParseObjective("p99<1ms,errors<1%")
+	require.NoError(t, err)
+	h := hdr.New()
+	for range 985 {
+		h.Record(int64(100 * time.Microsecond))
+	}
+	assert.Empty(t, o.violations(runfmt.Counts{Requests: 985, Completed: 985}, runfmt.Errors{}, h))
+	why := o.violations(runfmt.Counts{Requests: 1000, Completed: 985, Unanswered: 15}, runfmt.Errors{}, h)
+	require.Len(t, why, 2)
+	assert.Contains(t, why[0], "have no response")
+	assert.Contains(t, why[1], "15 of 1000")
+	h.RecordN(int64(2*time.Millisecond), 20)
+	why = o.violations(runfmt.Counts{Requests: 1005, Completed: 1005}, runfmt.Errors{Status: 3}, h)
+	require.Len(t, why, 1)
+	assert.Contains(t, why[0], "p99<1ms: 2")
+	assert.Len(t, o.violations(runfmt.Counts{}, runfmt.Errors{}, hdr.New()), 2)
+}
+
+var options = Options{From: 100, To: 1e7, Resolution: 0.05, Confirm: 3, Budget: time.Hour}
+
+// server holds up to a capacity, with so many failures by bad luck.
+func server(capacity, flaw float64, rng *rand.Rand) Prober {
+	return func(_ context.Context, rate float64) (runfmt.Probe, error) {
+		p := runfmt.Probe{Rate: rate, Held: rate <= capacity && rng.Float64() >= flaw}
+		if !p.Held {
+			p.Why = []string{"slow"}
+		}
+		return p, nil
+	}
+}
+
+func complete(s *runfmt.Search) *runfmt.Search {
+	s.Schema, s.Objective = runfmt.SearchSchema, "p99<1ms"
+	return s
+}
+
+// Capacities from far below the beginning to far above it are found to within the resolution.
+func TestCapacityIsFound(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, capacity := range []float64{1.5, 7, 99, 100, 101, 3333, 250_000, 9_000_000} {
+		s, err := Find(context.Background(), server(capacity, 0, rng), options)
+		require.NoError(t, err)
+		require.NoError(t, complete(s).Check())
+		assert.True(t, s.Complete)
+		assert.LessOrEqual(t, s.Rate, capacity)
+		assert.Greater(t, s.FailedAt, capacity)
+		assert.LessOrEqual(t, s.FailedAt/s.Rate, 1.06, "%v", capacity)
+		assert.GreaterOrEqual(t, s.Confirmed, 3)
+		assert.Less(t, len(s.Probes), 50)
+	}
+}
+
+// A hiccup in one load of twenty moves the answer down by a little, not by much, and never above the capacity.
+func TestHiccupsAreNoLimit(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	within := 0
+	for range 200 {
+		s, err := Find(context.Background(), server(5000, 0.05, rng), options)
+		require.NoError(t, err)
+		require.NoError(t, complete(s).Check())
+		assert.LessOrEqual(t, s.Rate, 5000.0)
+		if s.Rate > 5000*0.8 {
+			within++
+		}
+	}
+	assert.Greater(t, within, 180)
+}
+
+func TestSearchesThatEndEarly(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	s, err := Find(context.Background(), server(0, 0, rng), options)
+	require.NoError(t, err)
+	require.NoError(t, complete(s).Check())
+	assert.False(t, s.Complete)
+	assert.Zero(t, s.Rate)
+	assert.Contains(t, s.Reason, "no rate")
+
+	o := options
+	o.To = 300
+	s, err = Find(context.Background(), server(1000, 0, rng), o)
+	require.NoError(t, err)
+	require.NoError(t, complete(s).Check())
+	assert.False(t, s.Complete, "the limit was not seen")
+	assert.EqualValues(t, 300, s.Rate)
+	assert.Zero(t, s.FailedAt)
+
+	// Each load takes a minute of a budget of five: bracketing ends early, and what is known is said.
+	o = options
+	now := time.Unix(0, 0)
+	o.Now, o.Budget = func() time.Time { return now }, 5*time.Minute
+	s, err = Find(context.Background(), func(ctx context.Context, rate float64) (runfmt.Probe, error) {
+		now = now.Add(time.Minute)
+		return server(1e6, 0, rng)(ctx, rate)
+	}, o)
+	require.NoError(t, err)
+	require.NoError(t, complete(s).Check())
+	assert.Len(t, s.Probes, 5)
+	assert.EqualValues(t, 1600, s.Rate)
+	assert.Equal(t, 1, s.Confirmed)
+	assert.Contains(t, s.Reason, "time")
+
+	ctx, cancel := context.WithCancel(context.Background())
+	s, err = Find(ctx, func(ctx context.Context, rate float64) (runfmt.Probe, error) {
+		if rate > 1000 {
+			cancel()
+		}
+		return server(1e6, 0, rng)(ctx, rate)
+	}, options)
+	require.NoError(t, err)
+	assert.Equal(t, "interrupted", s.Reason)
+
+	for _, spoil := range []func(*Options){
+		func(o *Options) { o.From = 0 }, func(o *Options) { o.To = 1 }, func(o *Options) { o.Resolution = 0 }, func(o *Options) { o.Confirm = 0 }, func(o *Options) { o.Budget = 0 },
+	} {
+		o := options
+		spoil(&o)
+		_, err := Find(context.Background(), nil, o)
+		assert.Error(t, err)
+	}
+}
