@@ -89,6 +89,8 @@ func values(r *result.Result) map[Name][]float64 {
 		case s.Idle != nil:
 			add(s.Idle.PerConnection, "memory per connection, B")
 			add(float64(s.Idle.PSS)/(1<<20), "memory, MiB")
+		case s.Search != nil:
+			add(s.Search.Rate, "requests/s with "+s.Search.Objective)
 		case s.Cold != nil:
 			add(s.Cold.Milliseconds, "cold start, ms")
 		}

@@ -124,6 +124,8 @@ func (l *Lab) Run(ctx context.Context, s Scenario) (Outcome, error) {
 		r.Samples, err = l.rounds(ctx, s, l.Profile.IdleRounds, func(t Located, sm *result.Sample) error { return l.idleSample(ctx, s, t, sm) })
 	case cold:
 		r.Samples, err = l.rounds(ctx, s, l.Profile.ColdStarts, func(t Located, sm *result.Sample) error { return l.coldSample(ctx, s, t, sm) })
+	case find:
+		r.Samples, err = l.findScenario(ctx, s)
 	default:
 		err = l.loadScenario(ctx, s, r, logs)
 	}
@@ -282,6 +284,8 @@ func line(s Scenario, sm result.Sample, rounds int) string {
 		return text
 	case sm.Idle != nil:
 		return fmt.Sprintf("%s %9.1f MiB  %.0f B/connection", head, float64(sm.Idle.PSS)/(1<<20), sm.Idle.PerConnection)
+	case sm.Search != nil:
+		return fmt.Sprintf("%s %9.0f req/s hold %s, %.0f do not", head, sm.Search.Rate, sm.Search.Objective, sm.Search.FailedAt)
 	case sm.Cold != nil:
 		return fmt.Sprintf("%s %9.2f ms", head, sm.Cold.Milliseconds)
 	}

@@ -62,7 +62,7 @@ func TestSelect(t *testing.T) {
 		return out
 	}
 	const standard = "h1-static h1-proxy-100b h1-proxy-1k h1-churn h1-large h1-tls-proxy h2-static h2-proxy h2-proxy-h2 grpc-unary tls-handshake " +
-		"tls-handshake-resumed idle-10k idle-10k-tls cold-start"
+		"tls-handshake-resumed h1-slo h2-slo idle-10k idle-10k-tls cold-start"
 	for _, c := range []struct{ in, want string }{
 		{"cold-start,h1-static", "h1-static cold-start"},
 		{"h1-proxy", "h1-proxy-100b h1-proxy-1k"},
@@ -179,7 +179,7 @@ func TestVerifyRefusesWrongAnswers(t *testing.T) {
 
 // testProfile is as short as a measurement can be.
 var testProfile = Profile{Name: "test", Pairs: 1, Warmup: 10 * time.Millisecond, Saturation: 50 * time.Millisecond, Rate: 50 * time.Millisecond,
-	HalfRate: true, IdleRounds: 1, ColdStarts: 1, Connections: 1, IdleConnections: 40}
+	HalfRate: true, IdleRounds: 1, ColdStarts: 1, Searches: 1, Search: time.Second, Connections: 1, IdleConnections: 40}
 
 // testMachine pins nothing: the tests of the whole project share the CPUs. Use per role is computed over one CPU.
 var testMachine = machine.Spec{Name: "test", Expect: machine.Expect{CPUs: 1}, Roles: machine.Roles{Server: machine.CPUSet{0}, Load: machine.CPUSet{0}, Origin: machine.CPUSet{0}}}
@@ -212,7 +212,7 @@ func scenario(t *testing.T, name string) Scenario {
 // Every kind of scenario runs over two stand-ins, and its result can be written and read back.
 func TestScenarios(t *testing.T) {
 	l, _ := newLab(t, labtest.Programs(t))
-	for _, name := range []string{"h1-static", "h1-proxy-1k", "idle-10k", "cold-start"} {
+	for _, name := range []string{"h1-static", "h1-proxy-1k", "idle-10k", "h1-slo", "cold-start"} {
 		t.Run(name, func(t *testing.T) {
 			out, err := l.Run(context.Background(), scenario(t, name))
 			require.NoError(t, err)
@@ -231,6 +231,8 @@ func TestScenarios(t *testing.T) {
 			for _, s := range back.Samples {
 				require.Empty(t, s.Invalid)
 				switch {
+				case s.Search != nil:
+					assert.EqualValues(t, 1000, s.Search.Rate)
 				case s.Load != nil:
 					assert.Positive(t, s.Load.Responses)
 					assert.Positive(t, s.Load.ServerCPUMicros)

@@ -39,10 +39,10 @@ func Expect(p Profile, s Scenario, targets int) time.Duration {
 	n := time.Duration(targets)
 	switch {
 	case s.kind == idle:
-		return scenarioTime + n*time.Duration(p.IdleRounds)*idleTime
+		return scenarioTime + n*time.Duration(p.IdleRounds)*(idleTime+p.IdleAfter)
 	case s.kind == cold:
 		return scenarioTime + n*time.Duration(p.ColdStarts)*coldTime
-	case s.slo != "":
+	case s.kind == find:
 		return scenarioTime + n*time.Duration(p.Searches)*(p.Search+sampleOverhead)
 	}
 	each := p.Warmup + sampleOverhead

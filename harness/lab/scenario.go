@@ -15,6 +15,7 @@ const (
 	load kind = iota
 	idle
 	cold
+	find
 )
 
 // Scenario is one thing that is asked of every target.
@@ -113,6 +114,16 @@ var scenarios = []Scenario{
 		About: "Each request is a handshake that resumes a session by its ticket, on a connection of its own, and nothing more.",
 		tls:   true, handshakes: true, resumed: true, newConnection: true, path: target.StaticPath, bodyBytes: int64(len(target.StaticBody)), connections: 64,
 	},
+	{
+		Name: "h1-slo", Title: "HTTP/1.1, highest rate with p99 below 1 ms", kind: find, full: true, slo: "p99<1ms,errors<0.1%",
+		About:   "The highest rate, in an open loop, at which 99 of 100 requests are answered within a millisecond of the moment they were due: forwarded to one origin that answers 1,024 bytes.",
+		proxied: true, path: "/1k", bodyBytes: 1 << 10, connections: 64,
+	},
+	{
+		Name: "h2-slo", Title: "HTTP/2 over TLS, highest rate with p99 below 1 ms", kind: find, full: true, slo: "p99<1ms,errors<0.1%",
+		About: "As h1-slo, in HTTP/2 over TLS with 16 connections and up to 32 requests at once on each.",
+		tls:   true, h2: true, streams: 32, proxied: true, path: "/1k", bodyBytes: 1 << 10, connections: 16,
+	},
 	attackScenario("none", "", "The same load as below without an attack: what to compare with."),
 	attackScenario("headers", "headers", "1,000 connections whose request heads never end (slowloris)."),
 	attackScenario("body", "body", "1,000 connections whose request bodies drip."),
@@ -147,6 +158,7 @@ func attackScenario(name, attack, about string) Scenario {
 var groups = map[string][]string{
 	"h1-proxy":  {"h1-proxy-100b", "h1-proxy-1k"},
 	"h2":        {"h2-static", "h2-proxy", "h2-proxy-h2"},
+	"slo":       {"h1-slo", "h2-slo"},
 	"tls":       {"h1-tls-proxy", "tls-handshake", "tls-handshake-resumed", "idle-10k-tls"},
 	"h1-attack": {"h1-attack-none", "h1-attack-headers", "h1-attack-body", "h1-attack-range", "h1-attack-read"},
 }
@@ -175,7 +187,7 @@ func Select(names []string, full bool) ([]Scenario, error) {
 		case slices.Contains(ScenarioNames(), n):
 			want[n] = true
 		default:
-			return nil, fmt.Errorf("no scenario %q; there are %s, h1-proxy, h1-attack, h2, tls and all", n, strings.Join(ScenarioNames(), ", "))
+			return nil, fmt.Errorf("no scenario %q; there are %s, h1-proxy, h1-attack, h2, tls, slo and all", n, strings.Join(ScenarioNames(), ", "))
 		}
 	}
 	var out []Scenario

@@ -27,6 +27,8 @@ func Tables(r *result.Result) []Table {
 		out = append(out, idleTable(r))
 	case hasPhase(r, result.ColdStart):
 		out = append(out, coldTable(r))
+	case hasPhase(r, result.Objective):
+		out = append(out, objectiveTable(r))
 	default:
 		out = append(out, saturationTable(r))
 		for _, rate := range r.Scenario.Rates {
@@ -138,6 +140,36 @@ func idleTable(r *result.Result) Table {
 			fixed(spread(s, idleConn), 0), fixed(spread(s, idleCPU), 0),
 		})
 		t.Notes = append(t.Notes, invalidNote(r, tg.Name, result.Idle, 0)...)
+	}
+	return t
+}
+
+func objectiveTable(r *result.Result) Table {
+	ref := Reference(r)
+	base := series(r, ref, result.Objective, 0)
+	t := Table{Caption: "Highest rate that holds the objective (open loop)", Head: []string{"target", "requests/s", "× " + ref, "lowest that failed", "loads"}}
+	for _, tg := range r.Targets {
+		s := series(r, tg.Name, result.Objective, 0)
+		mark, loads, failed := "", 0, 0.0
+		for _, x := range s {
+			t.Caption = fmt.Sprintf("Highest rate that holds %s (open loop)", x.Search.Objective)
+			loads += x.Search.Probes
+			if failed == 0 || x.Search.FailedAt > 0 && x.Search.FailedAt < failed {
+				failed = x.Search.FailedAt
+			}
+			if x.Search.GeneratorLimited {
+				mark = " §"
+			}
+		}
+		cell := "–"
+		if failed > 0 {
+			cell = group(failed)
+		}
+		t.Rows = append(t.Rows, []string{tg.Name, count(spread(s, held)) + mark, times(base, s, held, tg.Name == ref), cell, group(float64(loads))})
+		if mark != "" {
+			t.Notes = append(t.Notes, fmt.Sprintf("§ in a search for %s the load generator was the first that could not keep its schedule: a lower bound.", tg.Name))
+		}
+		t.Notes = append(t.Notes, invalidNote(r, tg.Name, result.Objective, 0)...)
 	}
 	return t
 }

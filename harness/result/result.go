@@ -15,7 +15,7 @@ import (
 // Schema names this version. It changes whenever a field is added, removed or changes its meaning.
 const Schema = "blitz.result/3"
 
-// before are the schemas of results from before TLS and HTTP/2, and from before laboratories of several hosts: what they have is the same here.
+// before are the schemas of results from before TLS and HTTP/2, and from before laboratories of several hosts and searches: what they have is the same here.
 var before = []string{"blitz.result/1", "blitz.result/2"}
 
 // Phase is what a sample measured.
@@ -26,6 +26,7 @@ const (
 	Saturation Phase = "saturation" // closed loop: as much as goes
 	FixedRate  Phase = "rate"       // open loop: the same rate for every target
 	Idle       Phase = "idle"       // memory with connections that do nothing
+	Objective  Phase = "objective"  // the highest rate that holds an objective
 	ColdStart  Phase = "cold-start" // exec to the first answered request
 )
 
@@ -169,6 +170,8 @@ type Sample struct {
 	Cold *Cold `json:"cold_start,omitempty"`
 	// Generators that made the load together, if it was not one on the machine itself.
 	Generators []Generator `json:"generators,omitempty"`
+	// Search is what blitzload find found.
+	Search *Search `json:"search,omitempty"`
 }
 
 // Valid tells whether the sample may be used.
@@ -222,6 +225,18 @@ type Cold struct {
 	Milliseconds float64 `json:"ms"`
 	CPUMillis    float64 `json:"cpu_ms"`
 	Memory
+}
+
+// Search is the outcome of one search for the highest rate that holds an objective.
+type Search struct {
+	Objective string `json:"objective"`
+	// Rate held, Confirmed loads in a row; FailedAt did not (0: none was seen to fail). Requests per second.
+	Rate      float64 `json:"rate"`
+	FailedAt  float64 `json:"failed_at,omitempty"`
+	Confirmed int     `json:"confirmed"`
+	// Probes is how many loads it took. GeneratorLimited: the generator failed first, so Rate is a lower bound.
+	Probes           int  `json:"probes"`
+	GeneratorLimited bool `json:"generator_limited,omitempty"`
 }
 
 // Group merges the valid load samples of a target in one phase. Histograms are merged, percentiles never averaged.
@@ -296,6 +311,13 @@ func (s Sample) check() error {
 	case ColdStart:
 		if s.Load != nil || s.Idle != nil || (s.Cold == nil && s.Valid()) {
 			return errors.New("the figures are not those of its phase")
+		}
+	case Objective:
+		if s.Load != nil || s.Idle != nil || s.Cold != nil || (s.Search == nil && s.Valid()) {
+			return errors.New("the figures are not those of its phase")
+		}
+		if f := s.Search; f != nil && (f.Rate < 0 || f.FailedAt > 0 && f.FailedAt <= f.Rate || f.Rate == 0 && s.Valid()) {
+			return fmt.Errorf("the rate that holds is %v, the one that does not is %v", f.Rate, f.FailedAt)
 		}
 	default:
 		return fmt.Errorf("unknown phase %q", s.Phase)
