@@ -35,7 +35,7 @@ var profiles = map[string]Profile{
 	"quick": {Name: "quick", Pairs: 6, Warmup: 200 * time.Millisecond, Saturation: 700 * time.Millisecond, Rate: 600 * time.Millisecond, HalfRate: true, IdleAfter: 6 * time.Second, IdleRounds: 3, ColdStarts: 20,
 		Searches: 3, Search: 8 * time.Second},
 	// All scenarios over five targets within 45 minutes on two cores: Fit shortens the windows, which are what they are here only for a few scenarios.
-	"full": {Name: "full", Pairs: 8, Warmup: 300 * time.Millisecond, Saturation: 5 * time.Second, Rate: 10 * time.Second, HalfRate: true, Shares: true, IdleAfter: 6 * time.Second, IdleRounds: 6, ColdStarts: 40,
+	"full": {Name: "full", Pairs: 6, Warmup: 300 * time.Millisecond, Saturation: 5 * time.Second, Rate: 10 * time.Second, HalfRate: true, Shares: true, IdleAfter: 6 * time.Second, IdleRounds: 6, ColdStarts: 40,
 		Searches: 6, Search: 8 * time.Second, Budget: 42 * time.Minute},
 }
 
