@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,6 +28,10 @@ func TestRequestsAllocateNothing(t *testing.T) {
 			{"redirected", get("/go/x", "User-Agent: test"), "\r\n\r\n", 5000},
 			{"proxied, everything armed", get("/proxied", "User-Agent: test", "Cookie: a=b; at=unknown; user=7"), "proxied", 20_000},
 			{"pipelined", get("/hello") + get("/proxied"), "proxied", 5000},
+			{"proxied to h2", get("/proxied", "User-Agent: test", "Accept: */*"), "proxied", 5000},
+			{"proxied to h2, with a body", request("POST", "/proxied", "a body for the origin"), "proxied", 5000},
+			{"proxied to h2, rewritten", get("/users/7/x?q=1", "User-Agent: test", "Cookie: s=1"), "proxied", 5000},
+			{"proxied to h2, everything armed", get("/proxied", "User-Agent: test", "Cookie: a=b; at=unknown; user=7"), "proxied", 5000},
 		} {
 			t.Run(engine+"/"+x.name, func(t *testing.T) {
 				s := setup{top: "tracing: {request_id: true, trace_context: true}\n"}
@@ -34,8 +39,12 @@ func TestRequestsAllocateNothing(t *testing.T) {
 					s.endpoints = []string{quietOrigin(t)}
 					s.routes = allocRoutes
 				}
-				if x.name == "proxied, everything armed" {
+				if strings.HasSuffix(x.name, "everything armed") {
 					s.cluster = everything
+				}
+				if strings.HasPrefix(x.name, "proxied to h2") {
+					s.endpoints = []string{quietH2Origin(t)}
+					s.cluster = strings.TrimPrefix(s.cluster+", protocol: h2", ", ")
 				}
 				g := gate(t, engine, s)
 				c, err := net.Dial("tcp", g.addr)

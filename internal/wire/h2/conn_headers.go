@@ -1,5 +1,7 @@
 package h2
 
+import "github.com/blitz-gateway/blitz/internal/wire"
+
 // pendingBlock is a header block that CONTINUATION frames are to complete (RFC 9113 section 4.3).
 type pendingBlock struct {
 	buf    []byte
@@ -128,6 +130,7 @@ func (c *Conn) newRequest(id uint32, end bool, fault *Error) *Error {
 	}
 	s.headIn, s.remoteDone = true, end
 	c.handler.Request(s, r, end)
+	c.scratch.makeRoom(&h, r.Fields)
 	return nil
 }
 
@@ -174,10 +177,18 @@ func (c *Conn) nextHead(s *Stream, end bool) *Error {
 	id := s.id
 	s.remoteDone = end
 	c.handler.Response(s, r, end)
+	c.scratch.makeRoom(&h, r.Fields)
 	if end && c.alive(s, id) {
 		c.finish(s)
 	}
 	return nil
+}
+
+// makeRoom has the next list begin with enough memory for the fields that the owner added to the head h, so that adding them allocates only once.
+func (s *Scratch) makeRoom(h *head, fields []wire.Field) {
+	if n := len(s.list.Fields) - len(h.fields) + len(fields); n > cap(s.list.Fields) {
+		s.list.Fields = make([]wire.Field, 0, 2*n)
+	}
 }
 
 // trailers: RFC 9113 section 8.1.
