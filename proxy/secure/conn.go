@@ -59,9 +59,12 @@ type Conn struct {
 
 	out     []byte // in flight on the real socket
 	content []byte // of the Send under way: not sealed yet
-	total   int    // content of the Send under way
-	sealed  int    // how much of it is in out
-	left    int    // how much of it has left
+	// behind is how much of what has been received stands behind the record that is being delivered, in a buffer of the loop.
+	// While opening, it is the measure of what held has, too.
+	behind int
+	total  int // content of the Send under way
+	sealed int // how much of it is in out
+	left   int // how much of it has left
 
 	phase phase
 	mode  mode
@@ -75,6 +78,8 @@ type Conn struct {
 	outHeap   bool // out is not of the pool
 	shutdown  bool // Shutdown was called
 	finSent   bool
+	opening   bool // records are being opened
+	full      bool // the last receive filled its buffer
 	ended     bool // nothing more will be received; endErr says why
 	endTold   bool
 	queued    bool // in env.pending
@@ -133,8 +138,14 @@ func (c *Conn) State() *tlsrec.State {
 	return c.t.State()
 }
 
-// Buffered tells whether more has been received than was delivered: content, or a part of a record.
-func (c *Conn) Buffered() bool { return len(c.plain) > 0 || c.w > c.r }
+// Buffered tells whether more has been received than was delivered: content, records behind the one that is being delivered, a part of a
+// record. After the end of a response that may be a ticket or a KeyUpdate, or something that nobody asked for.
+func (c *Conn) Buffered() bool {
+	return c.behind > 0 || len(c.plain) > 0 || !c.opening && c.w > c.r
+}
+
+// Full tells whether the last receive filled its buffer, so that there may be more behind it in the kernel.
+func (c *Conn) Full() bool { return c.full }
 
 // SetHandler implements loop.Loop.
 func (c *Conn) SetHandler(id loop.ID, h loop.Handler) {

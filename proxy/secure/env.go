@@ -25,6 +25,9 @@ const (
 
 // Env is what the TLS connections of one worker share. Make it with NewEnv.
 type Env struct {
+	// BufferSize is the most that one multishot receive of the loop brings, in bytes.
+	BufferSize int
+
 	loop  loop.Loop
 	pool  *flow.Pool
 	count *telemetry.Counters
@@ -45,7 +48,7 @@ type Env struct {
 
 // NewEnv makes the Env of one worker.
 func NewEnv(l loop.Loop, pool *flow.Pool, count *telemetry.Counters) *Env {
-	e := &Env{loop: l, pool: pool, count: count}
+	e := &Env{BufferSize: loop.DefaultBufferSize, loop: l, pool: pool, count: count}
 	e.later.Handler = e
 	e.linger.Handler = e
 	return e

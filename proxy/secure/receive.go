@@ -15,8 +15,11 @@ func (c *Conn) OnRecv(p []byte) {
 		return
 	case c.armed == armedInto:
 		c.armed = armedNot
+		c.full = c.w+len(p) == len(c.held)
 		c.w += len(p)
 		p = nil
+	default:
+		c.full = len(p) >= c.env.BufferSize
 	}
 	if c.phase == phaseFailed || c.ended {
 		return
@@ -27,7 +30,9 @@ func (c *Conn) OnRecv(p []byte) {
 // work opens what is held and then p, which is of the loop, delivers it, and sees to what the connection above wants next.
 func (c *Conn) work(p []byte) {
 	c.busy = true
+	c.behind = len(p)
 	ok := c.consume(p)
+	c.behind = 0
 	if ok && c.got > 0 && !c.gone() {
 		c.handOver()
 	}
@@ -68,6 +73,7 @@ func (c *Conn) consume(p []byte) bool {
 			return c.phase == phaseOpen
 		}
 		p = p[n:]
+		c.behind = len(p)
 		if c.w-c.r >= c.need && !c.opened() {
 			return c.phase == phaseOpen
 		}
@@ -75,6 +81,7 @@ func (c *Conn) consume(p []byte) bool {
 	if len(p) == 0 {
 		return true
 	}
+	c.behind = 0
 	rest, ok := c.open(p)
 	if !ok {
 		return c.phase == phaseOpen
@@ -111,6 +118,15 @@ func (c *Conn) opened() bool {
 
 // open opens records of b until there is none whole, or nobody wants their content, and returns the rest. False: not to go on.
 func (c *Conn) open(b []byte) (rest []byte, ok bool) {
+	behind := c.behind
+	c.opening = true
+	rest, ok = c.records(b, behind)
+	c.opening, c.behind = false, behind
+	return rest, ok
+}
+
+// records is open; behind is how much is known to stand behind b.
+func (c *Conn) records(b []byte, behind int) (rest []byte, ok bool) {
 	for {
 		if c.phase == phaseWait {
 			if !c.begin() {
@@ -120,6 +136,7 @@ func (c *Conn) open(b []byte) (rest []byte, ok bool) {
 		}
 		n, ev, err := c.t.Receive(b)
 		b = b[n:]
+		c.behind = behind + len(b)
 		if err != nil {
 			c.receiveFailed(err)
 			return nil, false

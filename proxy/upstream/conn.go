@@ -375,8 +375,8 @@ func (c *Conn) finish(extra bool) {
 	if reusable {
 		// First the pool, then the client: a pipelined request finds the connection warm.
 		q.free()
-		if c.full {
-			// What follows in the kernel would answer that request. The pool has to wait until it has shown itself.
+		if c.behind() {
+			// What follows would answer that request. The pool has to wait until it has shown itself.
 			c.recv.Start(c.l, c.id, e.Pool)
 			e.Loop.Arm(&c.timer, 1)
 		} else {
@@ -487,7 +487,11 @@ func (c *Conn) OnTimer(*loop.Timer) {
 	switch {
 	case c.idle:
 		c.shut()
-	case c.req == nil && !c.closing:
+	case c.req != nil || c.closing:
+	case c.holds():
+		c.env().Count.UpstreamUnsolicited++
+		c.shut()
+	default:
 		c.park()
 	}
 }

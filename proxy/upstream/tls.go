@@ -36,6 +36,7 @@ func (p *pool) connect(h loop.Handler) (l loop.Loop, id loop.ID) {
 	}
 	if e.secure == nil {
 		e.secure = secure.NewEnv(e.Loop, e.Pool, e.Count)
+		e.secure.BufferSize = e.BufferSize
 	}
 	c := e.secure.Dial(p.tls, p.ep.Name, p.ep.Addr, h)
 	return c, c.ID()
@@ -51,4 +52,19 @@ func connectFailure(err error) (f *exchange.Failure, detail string) {
 		return exchange.ErrUpstreamCertificate, t.Detail
 	}
 	return exchange.ErrUpstreamTLS, t.Detail
+}
+
+// behind tells whether something may follow what has been delivered: bytes in the kernel, behind a receive that filled its buffer, or what
+// TLS has received and not opened yet.
+func (c *Conn) behind() bool {
+	if s, ok := c.l.(*secure.Conn); ok {
+		return s.Full() || s.Buffered()
+	}
+	return c.full
+}
+
+// holds tells whether TLS has a part of a record, which a connection must not have that begins another request.
+func (c *Conn) holds() bool {
+	s, ok := c.l.(*secure.Conn)
+	return ok && s.Buffered()
 }
