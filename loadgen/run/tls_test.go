@@ -119,9 +119,12 @@ func TestSessionsThatAreNotResumed(t *testing.T) {
 	require.Zero(t, r.Counts.Completed)
 	require.Contains(t, strings.Join(r.Errors.Samples, "\n"), "did not resume")
 
-	s.TLS.SessionTicketsDisabled = true
+	without := httptest.NewUnstartedServer(http.NotFoundHandler())
+	without.TLS = &tls.Config{SessionTicketsDisabled: true}
+	without.StartTLS()
+	t.Cleanup(without.Close)
 	_, err = Run(t.Context(), Options{
-		Workload: newWorkload(t, s.URL), TLS: clientTLS(t, tlsconf.Policy{}), Handshakes: true, Resume: true, Rate: 50, Connections: 1,
+		Workload: newWorkload(t, without.URL), TLS: clientTLS(t, tlsconf.Policy{}), Handshakes: true, Resume: true, Rate: 50, Connections: 1,
 		Duration: 100 * time.Millisecond, Timeout: 200 * time.Millisecond,
 	})
 	require.ErrorContains(t, err, "session ticket")

@@ -60,6 +60,13 @@ func (z *zone) set(name string, ttl uint32, bodies ...dnsmessage.ResourceBody) {
 	z.add(name, ttl, bodies...)
 }
 
+// with changes the zone, which answers meanwhile.
+func (z *zone) with(f func()) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	f()
+}
+
 func (z *zone) add(name string, ttl uint32, bodies ...dnsmessage.ResourceBody) {
 	for _, b := range bodies {
 		h := dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName(name), Class: dnsmessage.ClassINET, TTL: ttl}
@@ -173,28 +180,28 @@ func TestAddressesWithTheirTTL(t *testing.T) {
 	_, next, err = f.Find(ctx)
 	require.ErrorIs(t, err, errNoName)
 	require.Equal(t, time.Second, next)
-	z.mu.Lock()
-	z.code = dnsmessage.RCodeServerFailure
-	z.mu.Unlock()
+	z.with(func() { z.code = dnsmessage.RCodeServerFailure })
 	_, _, err = f.Find(ctx)
 	require.ErrorContains(t, err, z.addr)
 }
 
 func TestTruncatedAnswersAreAskedForOverTCP(t *testing.T) {
 	z := newZone(t)
-	z.truncate = true
-	for i := range byte(100) {
-		z.add("api.test.", 30, a(i+1))
-	}
+	z.with(func() {
+		z.truncate = true
+		for i := range byte(100) {
+			z.add("api.test.", 30, a(i+1))
+		}
+	})
 	found, _, err := z.finder(cluster.Discovery{Kind: cluster.DiscoverDNS, Name: "api.test", Port: 1}).Find(context.Background())
 	require.NoError(t, err)
 	require.Len(t, found, 100)
-	require.Positive(t, z.tcp)
+	z.with(func() { require.Positive(t, z.tcp) })
 }
 
 func TestForgedAnswersAreIgnored(t *testing.T) {
 	z := newZone(t)
-	z.forge = true
+	z.with(func() { z.forge = true })
 	z.set("api.test.", 30, a(1))
 	found, _, err := z.finder(cluster.Discovery{Kind: cluster.DiscoverDNS, Name: "api.test", Port: 1}).Find(context.Background())
 	require.NoError(t, err)
@@ -203,12 +210,14 @@ func TestForgedAnswersAreIgnored(t *testing.T) {
 
 func TestServices(t *testing.T) {
 	z := newZone(t)
-	z.add("_http._tcp.api.test.", 20,
-		&dnsmessage.SRVResource{Priority: 0, Weight: 3, Port: 81, Target: dnsmessage.MustNewName("one.test.")},
-		&dnsmessage.SRVResource{Priority: 1, Weight: 0, Port: 82, Target: dnsmessage.MustNewName("two.test.")},
-		&dnsmessage.SRVResource{Priority: 1, Weight: 0, Port: 83, Target: dnsmessage.MustNewName("gone.test.")})
-	z.add("one.test.", 10, a(1))
-	z.add("two.test.", 40, a(2))
+	z.with(func() {
+		z.add("_http._tcp.api.test.", 20,
+			&dnsmessage.SRVResource{Priority: 0, Weight: 3, Port: 81, Target: dnsmessage.MustNewName("one.test.")},
+			&dnsmessage.SRVResource{Priority: 1, Weight: 0, Port: 82, Target: dnsmessage.MustNewName("two.test.")},
+			&dnsmessage.SRVResource{Priority: 1, Weight: 0, Port: 83, Target: dnsmessage.MustNewName("gone.test.")})
+		z.add("one.test.", 10, a(1))
+		z.add("two.test.", 40, a(2))
+	})
 	found, next, err := z.finder(cluster.Discovery{Kind: cluster.DiscoverSRV, Name: "_http._tcp.api.test"}).Find(context.Background())
 	require.NoError(t, err)
 	require.Equal(t, "10.0.0.1:81/3/0 10.0.0.2:82/1/1", names(found))

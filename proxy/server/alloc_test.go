@@ -91,7 +91,12 @@ func TestRequestsAllocateNothing(t *testing.T) {
 				runtime.ReadMemStats(&after)
 				require.True(t, worked)
 				per := float64(after.Mallocs-before.Mallocs) / float64(x.requests)
-				require.Less(t, per, allowed, "allocations per request")
+				if x.name == "rewritten" && underRace {
+					// Expressions take their machine from a sync.Pool, which under the race detector forgets one in four on purpose.
+					require.Less(t, per, 0.5, "allocations per request")
+				} else {
+					require.Less(t, per, allowed, "allocations per request")
+				}
 				c.Close()
 				g.end()
 				require.GreaterOrEqual(t, g.counters().RequestsTotal, uint64(warmUp+x.requests))

@@ -40,7 +40,7 @@ const (
 
 const requestConfig = `
 listeners:
-  - {name: plain, address: "127.0.0.1:0"}
+  - {name: plain, address: "127.0.0.1:0", protocols: [h1]}
   - name: tight
     address: 127.0.0.1:0
     limits: {head_size: 2KiB, request_line: 256B, header_count: 10, body_size: 64B}
