@@ -38,6 +38,7 @@ func (*originCmd) Help() string {
 	return strings.Join([]string{
 		"The path decides the answer: /bytes/N, /chunked/N (N bytes, in chunks), /delay/50ms, /status/503, /echo (the request's body),",
 		"/headers (its head), /close, /stall (half an answer), /never (none); any other path gets the default answer.",
+		"SIGUSR1 makes it slow (400 ms), SIGUSR2 makes it reset connections in place of answers, until the same signal comes again; HTTP/1.1 only.",
 		"HTTP/2 is spoken to clients that begin with its preface, or agree to it by ALPN. A unary gRPC call gets one message of --body-size bytes,",
 		"or, if its method is called Echo, its own message back.",
 	}, "\n")
@@ -66,6 +67,7 @@ func (c *originCmd) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, s.Stop)
+	defer disturb(s)()
 	info := s.Info()
 	fmt.Fprintf(os.Stderr, "blitzload: origin on %s: %s\n", info.Engine, info.Reason)
 	fmt.Println(s.Addr()) // the kernel accepts from here on

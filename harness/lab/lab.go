@@ -60,6 +60,8 @@ type Lab struct {
 	dirs int
 	// heads are response head sizes as verified, notes what a target said of itself, command its first command line.
 	seen map[string]*result.Target
+	// through is a command that the load generator is started through, such as one that enters a network namespace; nil: none.
+	through []string
 	// pair is what all targets of the run show over TLS.
 	pair *target.Pair
 }
@@ -126,6 +128,8 @@ func (l *Lab) Run(ctx context.Context, s Scenario) (Outcome, error) {
 		r.Samples, err = l.rounds(ctx, s, l.Profile.ColdStarts, func(t Located, sm *result.Sample) error { return l.coldSample(ctx, s, t, sm) })
 	case find:
 		r.Samples, err = l.findScenario(ctx, s)
+	case chaos:
+		err = l.chaosScenario(ctx, s, r, logs)
 	default:
 		err = l.loadScenario(ctx, s, r, logs)
 	}
@@ -286,6 +290,9 @@ func line(s Scenario, sm result.Sample, rounds int) string {
 		return fmt.Sprintf("%s %9.1f MiB  %.0f B/connection", head, float64(sm.Idle.PSS)/(1<<20), sm.Idle.PerConnection)
 	case sm.Search != nil:
 		return fmt.Sprintf("%s %9.0f req/s hold %s, %.0f do not", head, sm.Search.Rate, sm.Search.Objective, sm.Search.FailedAt)
+	case sm.Chaos != nil:
+		v := sm.Chaos
+		return fmt.Sprintf("%s %d of %d requests failed, p99 %s; with one endpoint dead %d of %d", head, v.Failed, v.Requests, time.Duration(v.Response.P99), v.Dead.Failed, v.Dead.Requests)
 	case sm.Cold != nil:
 		return fmt.Sprintf("%s %9.2f ms", head, sm.Cold.Milliseconds)
 	}

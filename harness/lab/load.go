@@ -8,6 +8,7 @@ import (
 	"math"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -356,7 +357,8 @@ func (l *Lab) blitzload(ctx context.Context, s Scenario, o order) (*runfmt.Recor
 	}
 	args = append(args, s.scheme()+o.Addr+s.path)
 	var out bytes.Buffer
-	p, err := l.Set.Start(proc.Spec{Path: l.Blitzload, Args: args, Dir: dir, CPUs: l.Machine.Roles.Load, Log: filepath.Join(dir, "log"), Stdout: &out})
+	args = slices.Concat(l.through, []string{l.Blitzload}, args)
+	p, err := l.Set.Start(proc.Spec{Path: args[0], Args: args[1:], Dir: dir, CPUs: l.Machine.Roles.Load, Log: filepath.Join(dir, "log"), Stdout: &out})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -42,6 +42,8 @@ func Expect(p Profile, s Scenario, targets int) time.Duration {
 		return scenarioTime + n*time.Duration(p.IdleRounds)*(idleTime+p.IdleAfter)
 	case s.kind == cold:
 		return scenarioTime + n*time.Duration(p.ColdStarts)*coldTime
+	case s.kind == chaos:
+		return scenarioTime + n*(p.Warmup+p.Chaos+chaosDead(p.Chaos)+settling+detection+2*time.Second)
 	case s.kind == find:
 		return scenarioTime + n*time.Duration(p.Searches)*(p.Search+sampleOverhead)
 	}

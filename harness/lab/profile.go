@@ -24,6 +24,8 @@ type Profile struct {
 	// Searches for the highest rate that holds an objective, per target, each of Search at most.
 	Searches int
 	Search   time.Duration
+	// Chaos is how long endpoints are in trouble.
+	Chaos time.Duration
 	// Budget is what a whole bench may take; Fit shortens the windows to it. 0 is no bound.
 	Budget time.Duration
 	// Connections replaces the scenario's own number if it is not zero. IdleConnections does so for idle-10k.
@@ -33,10 +35,10 @@ type Profile struct {
 var profiles = map[string]Profile{
 	// All scenarios over three targets in under five minutes on two cores.
 	"quick": {Name: "quick", Pairs: 6, Warmup: 200 * time.Millisecond, Saturation: 700 * time.Millisecond, Rate: 600 * time.Millisecond, HalfRate: true, IdleAfter: 6 * time.Second, IdleRounds: 3, ColdStarts: 20,
-		Searches: 3, Search: 8 * time.Second},
+		Searches: 3, Search: 8 * time.Second, Chaos: 20 * time.Second},
 	// All scenarios over five targets within 45 minutes on two cores: Fit shortens the windows, which are what they are here only for a few scenarios.
 	"full": {Name: "full", Pairs: 6, Warmup: 300 * time.Millisecond, Saturation: 5 * time.Second, Rate: 10 * time.Second, HalfRate: true, Shares: true, IdleAfter: 6 * time.Second, IdleRounds: 6, ColdStarts: 40,
-		Searches: 6, Search: 8 * time.Second, Budget: 42 * time.Minute},
+		Searches: 6, Search: 8 * time.Second, Chaos: 5 * time.Minute, Budget: 42 * time.Minute},
 }
 
 // ProfileByName returns quick or full.

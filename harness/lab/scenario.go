@@ -16,6 +16,7 @@ const (
 	idle
 	cold
 	find
+	chaos
 )
 
 // Scenario is one thing that is asked of every target.
@@ -46,6 +47,8 @@ type Scenario struct {
 	shares []float64
 	// slo: the highest rate that keeps this objective is sought, with blitzload find.
 	slo string
+	// named: not among "all".
+	named bool
 	// full: only the full profile has it among "all".
 	full bool
 }
@@ -144,7 +147,17 @@ var scenarios = []Scenario{
 		About: "From just before fork to the last byte of the first answer, asked for without pause.",
 		path:  target.StaticPath, bodyBytes: int64(len(target.StaticBody)), connections: 1,
 	},
+	{
+		Name: "chaos", Title: "Three endpoints in trouble", kind: chaos, named: true,
+		About: "GET requests at a fixed rate to three endpoints, real processes of which one at a time is killed, stopped, cut off from the network, slow, resetting or flapping, by the same random script for " +
+			"every target; then with one of them dead. Settings are as equal as the targets allow: connect 200 ms, 250 ms until the answer begins, three retries elsewhere, health checks each 100 ms (nginx has " +
+			"none), endpoints that fail are left out for a time. A client gives up after 2 s.",
+		proxied: true, path: "/1k", bodyBytes: 1 << 10, connections: 512, rates: []float64{chaosRate},
+	},
 }
+
+// chaosRate is modest: what is looked at is who fails, not who is fast.
+const chaosRate = 1000
 
 // attackScenario is what well-behaved clients see at a modest rate while slowhttptest attacks.
 func attackScenario(name, attack, about string) Scenario {
@@ -172,8 +185,8 @@ func ScenarioNames() []string {
 	return out
 }
 
-// Select returns the named scenarios in their own order, each once; "all" or nothing means all of the profile but the attacks, which take
-// long and need slowhttptest. The quick profile leaves out those that are marked full.
+// Select returns the named scenarios in their own order, each once; "all" or nothing means all of the profile but those that are run when they are
+// named: the attacks, which need slowhttptest, and what takes minutes for each target. The quick profile leaves out those that are marked full.
 func Select(names []string, full bool) ([]Scenario, error) {
 	want := map[string]bool{}
 	for _, n := range names {
@@ -192,7 +205,7 @@ func Select(names []string, full bool) ([]Scenario, error) {
 	}
 	var out []Scenario
 	for _, s := range scenarios {
-		if len(names) == 0 && !s.attacked && (full || !s.full) || want[s.Name] {
+		if len(names) == 0 && !s.attacked && !s.named && (full || !s.full) || want[s.Name] {
 			out = append(out, s)
 		}
 	}

@@ -92,6 +92,9 @@ func message(n int) []byte {
 
 // supported are the targets that can do what the scenario asks for, and why the others cannot.
 func (l *Lab) supported(s Scenario) (can []Located, cannot []result.Unsupported) {
+	if s.kind == chaos {
+		return balancers(l.Targets)
+	}
 	for _, t := range l.Targets {
 		if lim, ok := t.Target.(target.Limited); ok {
 			if why := lim.Unsupported(l.plan(s)); why != "" {
@@ -138,6 +141,9 @@ func (s Scenario) loadArgs() (args []string) {
 		args = append(args, "--handshakes")
 	case s.newConnection:
 		args = append(args, "--connection-per-request")
+	}
+	if s.kind == chaos {
+		args = append(args, "--timeout", chaosTimeout.String(), "--max-lateness", chaosLateness.String())
 	}
 	if s.resumed {
 		args = append(args, "--resume")

@@ -108,6 +108,9 @@ func addConfigs(m *machineView, r *result.Result) {
 	if r.Scenario.Proxied {
 		kind = "proxied"
 	}
+	if hasPhase(r, result.ChaosPhase) {
+		kind = "three endpoints"
+	}
 	for _, t := range r.Targets {
 		if slices.ContainsFunc(m.Configs, func(c configView) bool { return c.Target == t.Name && c.Kind == kind }) {
 			continue

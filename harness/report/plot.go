@@ -259,6 +259,19 @@ func plots(st result.Stored) ([]string, error) {
 		addBars("Memory per connection", "bytes", result.Idle, idleConn, 1)
 	case hasPhase(r, result.ColdStart):
 		addBars("Fork to first answer", "ms", result.ColdStart, coldTime, 1)
+	case hasPhase(r, result.ChaosPhase):
+		hs := make([]*hdr.Histogram, len(names))
+		for _, g := range r.Groups {
+			i := slices.Index(names, g.Target)
+			if g.Phase != result.ChaosPhase || i < 0 {
+				continue
+			}
+			var err error
+			if hs[i], err = responses(st.Dir, g); err != nil {
+				return nil, err
+			}
+		}
+		add(curves("Response time while endpoints are in trouble", names, hs))
 	default:
 		addBars("Requests per second", "1/s", result.Saturation, rps, 1)
 		addBars("CPU per request at saturation", "µs", result.Saturation, cpuMicros, 1)
@@ -269,21 +282,30 @@ func plots(st result.Stored) ([]string, error) {
 				if g.Phase != result.FixedRate || g.Rate != rate || i < 0 {
 					continue
 				}
-				ivs, err := result.Intervals(st.Dir, g)
-				if err != nil {
+				var err error
+				if hs[i], err = responses(st.Dir, g); err != nil {
 					return nil, err
-				}
-				hs[i] = hdr.New()
-				for _, iv := range ivs {
-					if iv.Tag == "response" {
-						hs[i].Merge(iv.Histogram)
-					}
 				}
 			}
 			add(curves(fmt.Sprintf("Response time at %s requests/s", group(rate)), names, hs))
 		}
 	}
 	return out, failed
+}
+
+// responses are the response times of a group's interval log.
+func responses(dir string, g result.Group) (*hdr.Histogram, error) {
+	ivs, err := result.Intervals(dir, g)
+	if err != nil {
+		return nil, err
+	}
+	h := hdr.New()
+	for _, iv := range ivs {
+		if iv.Tag == "response" {
+			h.Merge(iv.Histogram)
+		}
+	}
+	return h, nil
 }
 
 func scaled(s stat.Spread, by float64) stat.Spread {

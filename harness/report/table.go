@@ -25,6 +25,8 @@ func Tables(r *result.Result) []Table {
 	switch {
 	case hasPhase(r, result.Idle):
 		out = append(out, idleTable(r))
+	case hasPhase(r, result.ChaosPhase):
+		out = append(out, chaosTable(r))
 	case hasPhase(r, result.ColdStart):
 		out = append(out, coldTable(r))
 	case hasPhase(r, result.Objective):

@@ -15,7 +15,7 @@ import (
 // Schema names this version. It changes whenever a field is added, removed or changes its meaning.
 const Schema = "blitz.result/3"
 
-// before are the schemas of results from before TLS and HTTP/2, and from before laboratories of several hosts and searches: what they have is the same here.
+// before are the schemas of results from before TLS and HTTP/2, and from before laboratories of several hosts, searches and chaos: what they have is the same here.
 var before = []string{"blitz.result/1", "blitz.result/2"}
 
 // Phase is what a sample measured.
@@ -28,6 +28,7 @@ const (
 	Idle       Phase = "idle"       // memory with connections that do nothing
 	Objective  Phase = "objective"  // the highest rate that holds an objective
 	ColdStart  Phase = "cold-start" // exec to the first answered request
+	ChaosPhase Phase = "chaos"      // a fixed rate while endpoints are in trouble
 )
 
 // Result is one scenario, all targets, all samples.
@@ -172,6 +173,7 @@ type Sample struct {
 	Generators []Generator `json:"generators,omitempty"`
 	// Search is what blitzload find found.
 	Search *Search `json:"search,omitempty"`
+	Chaos  *Chaos  `json:"chaos,omitempty"`
 }
 
 // Valid tells whether the sample may be used.
@@ -296,7 +298,12 @@ func (r *Result) Check() error {
 }
 
 func (s Sample) check() error {
+	if s.Chaos != nil != (s.Phase == ChaosPhase) && (s.Chaos != nil || s.Valid()) {
+		return errors.New("the figures are not those of its phase")
+	}
 	switch s.Phase {
+	case ChaosPhase:
+		return s.Chaos.check()
 	case Saturation, FixedRate:
 		if s.Idle != nil || s.Cold != nil || (s.Load == nil && s.Valid()) {
 			return errors.New("the figures are not those of its phase")

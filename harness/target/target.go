@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -60,6 +61,13 @@ type Plan struct {
 	CPUs []int
 	// ExtraArgs are appended to the command line.
 	ExtraArgs []string
+	// Endpoints ("HOST:PORT") of a plan for a Balancer; OriginPort is not used then.
+	Endpoints []string
+	// Marker is the answer to MarkerPath and Routes the number of further routes, of a plan for a Reloader.
+	Marker string
+	Routes int
+	// Through is a command to which the target's own is appended, such as one that enters a network namespace; it must become the target.
+	Through []string
 }
 
 // Addr is where the target will answer.
@@ -223,8 +231,9 @@ func Start(set *proc.Set, t Target, bin Binary, plan Plan) (*Running, error) {
 			}
 		}
 	}
+	command := slices.Concat(plan.Through, []string{bin.Path}, l.Args, plan.ExtraArgs)
 	p, err := set.Start(proc.Spec{
-		Path: bin.Path, Args: append(l.Args, plan.ExtraArgs...), Env: l.Env, Dir: plan.Dir, CPUs: plan.CPUs,
+		Path: command[0], Args: command[1:], Env: l.Env, Dir: plan.Dir, CPUs: plan.CPUs,
 		Log: filepath.Join(plan.Dir, "log"),
 	})
 	if err != nil {

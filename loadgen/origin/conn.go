@@ -135,6 +135,9 @@ func (k *conn) process(b []byte) (used int) {
 			if n == 0 {
 				return used
 			}
+			if t := Trouble(k.w.trouble.Load()); t != 0 && k.disturb(t, &p) {
+				return len(b)
+			}
 			k.plan = p
 			if p.standard {
 				used += n

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/blitz-gateway/blitz/internal/loop"
@@ -36,6 +37,7 @@ type Server struct {
 	o       Options
 	addr    netip.AddrPort
 	workers []*worker
+	trouble atomic.Uint32
 }
 
 // New binds the address and makes the loops. From here on connections are accepted by the kernel; Run serves them.
@@ -79,6 +81,7 @@ func New(o Options) (*Server, error) {
 			closeFD(fds[i:]...)
 			return nil, err
 		}
+		w.trouble = &s.trouble
 		w.lid = w.loop.Listen(fd, w)
 		s.workers = append(s.workers, w)
 	}

@@ -3,6 +3,7 @@ package origin
 import (
 	"bytes"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/blitz-gateway/blitz/internal/loop"
@@ -27,6 +28,8 @@ type worker struct {
 	lid   loop.ID
 	timer loop.Timer
 	free  *conn // connections to be reused
+	// trouble is the server's, see Trouble.
+	trouble *atomic.Uint32
 
 	// The answers below are rendered once per second, for the Date field, into fresh memory: older ones may still be on their way.
 	rendered int64 // loop time until which they hold
