@@ -16,7 +16,7 @@ BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false
 RING        := -ldflags=-checklinkname=0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test bench gate report lint fmt docs fuzz bench-ring cover cross deps clean
+.PHONY: help build run test bench gate report testssl lint fmt docs fuzz bench-ring cover cross deps clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ gate: build ## has HEAD become slower than BASE? 0 no, 1 yes, 3 cannot tell
 
 report: build ## results/ -> COMPARISON.md and the HTML page
 	bin/blitzlab report
+
+testssl: ## testssl.sh against the default configuration (port 8080 must be free) and examples/tls.yaml; takes minutes
+	BLITZ_TESTSSL=1 $(GO) test -count=1 -timeout 30m -run TestTestSSL -v ./test/e2e
 
 lint: ## golangci-lint with .golangci.yml
 	$(GO) run $(GOLANGCI) run ./...

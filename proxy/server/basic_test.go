@@ -11,7 +11,7 @@ import (
 )
 
 func TestStaticReplyHeadAndEcho(t *testing.T) {
-	engines(t, func(t *testing.T, engine string) {
+	carriers(t, func(t *testing.T, engine string) {
 		g := gate(t, engine, setup{})
 		c := g.dial()
 		r := c.ask(get("/hello"))
@@ -84,7 +84,7 @@ func TestRoutesByHostPathAndParameter(t *testing.T) {
 }
 
 func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
-	engines(t, func(t *testing.T, engine string) {
+	carriers(t, func(t *testing.T, engine string) {
 		origin := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			b, _ := io.ReadAll(r.Body)
 			fmt.Fprintf(w, "%s %s", r.URL.Path, b)

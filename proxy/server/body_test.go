@@ -9,7 +9,7 @@ import (
 )
 
 func TestBodiesAndTrailersBothWays(t *testing.T) {
-	engines(t, func(t *testing.T, engine string) {
+	carriers(t, func(t *testing.T, engine string) {
 		o := listen(t)
 		g := gate(t, engine, setup{endpoints: []string{o.addr}})
 		c := g.dial()
@@ -87,7 +87,7 @@ func TestHTTP10ClientGetsWhatItUnderstands(t *testing.T) {
 }
 
 func TestResponseThatEndsWithItsConnection(t *testing.T) {
-	engines(t, func(t *testing.T, engine string) {
+	carriers(t, func(t *testing.T, engine string) {
 		o := listen(t)
 		g := gate(t, engine, setup{endpoints: []string{o.addr}})
 		c := g.dial()

@@ -39,6 +39,21 @@ func engines(t *testing.T, f func(t *testing.T, engine string)) {
 	}
 }
 
+// carriers is engines, with clients in plain text and then with the same clients over TLS.
+func carriers(t *testing.T, f func(t *testing.T, engine string)) {
+	t.Helper()
+	t.Parallel()
+	for _, engine := range []string{"uring", "epoll", "uring" + overTLS, "epoll" + overTLS} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			f(t, engine)
+		})
+	}
+}
+
+// overTLS behind the name of an engine makes gate put a terminator in front of the gateway.
+const overTLS = "+tls"
+
 // setup is what a test changes about the gateway; the rest is one listener, one cluster "up" and a few routes.
 type setup struct {
 	endpoints []string // addresses, or "addr, weight: 3"
@@ -99,6 +114,10 @@ type gateway struct {
 func gate(t *testing.T, engine string, s setup) *gateway {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "access.log")
+	engine, carried := strings.CutSuffix(engine, overTLS)
+	if carried {
+		s.listener = strings.TrimPrefix(comma(s.listener)+comma("tls: {"+newIssuer(t).certificates("site.test")+"}"), ", ")
+	}
 	c, err := config.Parse("test.yaml", []byte(s.yaml(engine, log)))
 	require.NoError(t, err)
 	snap, err := snapshot.Build(c, 1)
@@ -107,6 +126,9 @@ func gate(t *testing.T, engine string, s setup) *gateway {
 	require.NoError(t, err)
 	require.Equal(t, engine, srv.Info().Engine)
 	g := &gateway{t: t, s: srv, addr: srv.Addrs()[0].TCP.String(), logPath: log}
+	if carried {
+		g.addr = terminator(t, g.addr)
+	}
 	t.Cleanup(func() { g.end() })
 	return g
 }

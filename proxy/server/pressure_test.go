@@ -226,7 +226,7 @@ func TestSlowEndpointHoldsTheClientBack(t *testing.T) {
 
 // The echo is both at once: a client that does not read its own body back is not read from either.
 func TestEchoHoldsBackItsClient(t *testing.T) {
-	engines(t, func(t *testing.T, engine string) {
+	carriers(t, func(t *testing.T, engine string) {
 		total := bulk() / 16
 		g := gate(t, engine, setup{})
 		c := g.dial()
@@ -251,7 +251,7 @@ func TestEchoHoldsBackItsClient(t *testing.T) {
 
 // A client that asks and asks without reading the answers is not answered without end.
 func TestPipelinedRequestsAreHeldBackByUnreadAnswers(t *testing.T) {
-	engines(t, func(t *testing.T, engine string) {
+	carriers(t, func(t *testing.T, engine string) {
 		const requests = 800
 		body := strings.Repeat("x", 32<<10)
 		g := gate(t, engine, setup{routes: "  - {match: {path: /big}, respond: {body: \"" + body + "\"}}\n"})

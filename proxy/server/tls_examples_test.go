@@ -16,7 +16,9 @@ import (
 
 // The examples do what their comments say, with certificates made for the test.
 func TestTLSExamples(t *testing.T) {
-	origin := serve(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Header.Get("X-Forwarded-Client-Cert")) })
+	origin := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Header.Get("X-Forwarded-Client-Cert"))
+	})
 	for _, name := range []string{"tls", "mtls"} {
 		t.Run(name, func(t *testing.T) {
 			a := newIssuer(t)

@@ -23,7 +23,7 @@ func read(t *testing.T, r io.Reader, want string) {
 }
 
 func TestUpgradeOpensATunnel(t *testing.T) {
-	engines(t, func(t *testing.T, engine string) {
+	carriers(t, func(t *testing.T, engine string) {
 		o := listen(t)
 		g := gate(t, engine, setup{endpoints: []string{o.addr}, routes: upgradeRoute})
 		c := g.dial()
@@ -65,7 +65,7 @@ func TestUpgradeOpensATunnel(t *testing.T) {
 
 // Much data both ways at once: back-pressure on both sides, and every byte arrives.
 func TestTunnelUnderLoad(t *testing.T) {
-	engines(t, func(t *testing.T, engine string) {
+	carriers(t, func(t *testing.T, engine string) {
 		o := listen(t)
 		g := gate(t, engine, setup{endpoints: []string{o.addr}, routes: upgradeRoute})
 		c := g.dial()
@@ -129,7 +129,7 @@ func TestUpgradeThatTheOriginDeclines(t *testing.T) {
 }
 
 func TestTunnelEndsWhenTheOriginDoes(t *testing.T) {
-	engines(t, func(t *testing.T, engine string) {
+	carriers(t, func(t *testing.T, engine string) {
 		o := listen(t)
 		g := gate(t, engine, setup{endpoints: []string{o.addr}, routes: upgradeRoute})
 		for _, reset := range []bool{false, true} {
