@@ -21,6 +21,8 @@ type cli struct {
 	Bench   benchCmd     `cmd:"" help:"Measure scenarios over targets, interleaved, and write results and report."`
 	Gate    gateCmd      `cmd:"" help:"Decide whether a candidate is worse than a baseline."`
 	Proof   gateProofCmd `cmd:"" name:"gate-proof" help:"Run many gates whose answers are known: equal executables, planted regressions, a busy machine."`
+	Attest  attestCmd    `cmd:"" help:"Sign a manifest of results, configurations and executables."`
+	Verify  verifyCmd    `cmd:"" help:"Check a directory of results against its signed manifest."`
 	Report  reportCmd    `cmd:"" help:"Turn results/ into COMPARISON.md and an HTML page."`
 	History historyCmd   `cmd:"" help:"Find where the published results changed over time."`
 	Doctor  doctorCmd    `cmd:"" help:"Examine whether this machine is fit to measure on."`

@@ -31,6 +31,9 @@ type Point struct {
 	At       time.Time `json:"at"`
 	Revision string    `json:"revision,omitempty"`
 	Value    float64   `json:"value"`
+	// Lo and Hi bound the median at 95 %, or are the extremes of few samples.
+	Lo float64 `json:"lo"`
+	Hi float64 `json:"hi"`
 }
 
 // Series is one metric over time.
@@ -49,7 +52,8 @@ func All(rs []*result.Result) []Series {
 			continue
 		}
 		for name, values := range values(r) {
-			points[name] = append(points[name], Point{Run: r.Run.ID, At: r.Run.Started, Revision: r.Run.Revision, Value: stat.Median(values)})
+			d := stat.Describe(values, 0.95)
+			points[name] = append(points[name], Point{Run: r.Run.ID, At: r.Run.Started, Revision: r.Run.Revision, Value: d.Median, Lo: d.Lo, Hi: d.Hi})
 		}
 	}
 	var out []Series
@@ -120,6 +124,30 @@ func Detect(all []Series, o stat.EDivisive) error {
 		s.Changes = found
 	}
 	return nil
+}
+
+// Trends are the series as the page draws them: one plot for each metric, with a line for each target.
+func Trends(all []Series) []report.Trend {
+	var out []report.Trend
+	at := map[[3]string]int{}
+	for _, s := range all {
+		k := [3]string{s.Machine, s.Scenario, s.Metric}
+		i, ok := at[k]
+		if !ok {
+			i = len(out)
+			at[k] = i
+			out = append(out, report.Trend{Machine: s.Machine, Scenario: s.Scenario, Metric: s.Metric})
+		}
+		l := report.TrendLine{Target: s.Target}
+		for _, p := range s.Points {
+			l.Runs, l.Values, l.Lo, l.Hi = append(l.Runs, p.Run), append(l.Values, p.Value), append(l.Lo, p.Lo), append(l.Hi, p.Hi)
+		}
+		for _, c := range s.Changes {
+			l.Changes = append(l.Changes, c.Index)
+		}
+		out[i].Lines = append(out[i].Lines, l)
+	}
+	return out
 }
 
 // Table of the change points.

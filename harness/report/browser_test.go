@@ -37,7 +37,7 @@ func TestPageInABrowser(t *testing.T) {
 	if path == "" {
 		t.Skip("no chromium in PATH (apt-get install chromium; `make test` does): the page was not looked at")
 	}
-	page, err := HTML(fixture(t))
+	page, err := HTML(fixture(t), trends)
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "report.html")
 	require.NoError(t, os.WriteFile(file, page, 0o644))

@@ -23,6 +23,7 @@ type machineView struct {
 	Commands          []string
 	Scenarios         []scenarioView
 	Configs           []configView
+	History           *trendView
 }
 
 type scenarioView struct {
@@ -49,7 +50,7 @@ var method = []string{
 	"Targets are interleaved: rounds come in pairs, a random order and its reverse (A B B A), so that slow changes of the machine meet all of them alike.",
 	"A figure is the median of the rounds with an interval for that median by order statistics. Comparisons are paired by round: the ratio is Hodges and Lehmann's estimate over ln-ratios, its interval the exact one of Wilcoxon's signed-rank test at 95 %. A ratio that begins with ~ shows no difference: its interval includes 1.",
 	"CPU per request is the CPU time of the target's whole process tree, read from the kernel's process clocks, inside the load generator's measured window, divided by the responses that ended in it.",
-	"At saturation the load generator runs a closed loop. At fixed rates it runs an open loop with the same rates for all targets, and a response time counts from the moment at which the request was due, so that a stall shows in every request that it delayed. Histograms of rounds are merged; percentiles are never averaged.",
+	"At saturation the load generator runs a closed loop. At fixed rates it runs an open loop with the same rates for all targets, and a response time counts from the moment at which the request was due, so that a stall shows in every request that it delayed. Histograms of rounds are merged; percentiles are never averaged. The interval behind a percentile is that of its median over the rounds, widened where the merged value lies outside.",
 	"Every target runs its tuned configuration, printed below in full: one worker per server CPU, pinned; keep-alive on both sides with large pools; no access log; X-Forwarded-For and -Proto where it forwards.",
 }
 
@@ -176,11 +177,16 @@ func limitationsFor(all []result.Stored) []string {
 	return out
 }
 
-// HTML renders the page: no script, no external asset, readable in light and dark.
-func HTML(all []result.Stored) ([]byte, error) {
+// HTML renders the page: no script, no external asset, readable in light and dark. trends are the history's.
+func HTML(all []result.Stored, trends []Trend) ([]byte, error) {
 	ms, err := views(all, true)
 	if err != nil {
 		return nil, err
+	}
+	for i := range ms {
+		if ms[i].History, err = trendsOf(ms[i].Name, trends); err != nil {
+			return nil, err
+		}
 	}
 	t, err := template.New("page").Parse(pageText)
 	if err != nil {

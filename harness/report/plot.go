@@ -37,6 +37,8 @@ var looks = map[string]look{
 	"nginx":   {color.RGBA{0x2b, 0x8a, 0x3e, 255}, []vg.Length{6, 3}},
 	"haproxy": {color.RGBA{0x1c, 0x7e, 0xd6, 255}, []vg.Length{2, 2}},
 	"envoy":   {color.RGBA{0xae, 0x3e, 0xc9, 255}, []vg.Length{8, 3, 2, 3}},
+	"h2o":     {color.RGBA{0x0c, 0x85, 0x99, 255}, []vg.Length{10, 2}},
+	"traefik": {color.RGBA{0xc2, 0x25, 0x5c, 255}, []vg.Length{4, 4}},
 	"caddy":   {color.RGBA{0xa0, 0x78, 0x00, 255}, []vg.Length{4, 2, 1, 2}},
 }
 
@@ -257,6 +259,8 @@ func plots(st result.Stored) ([]string, error) {
 	case hasPhase(r, result.Idle):
 		addBars("Memory with idle connections", "MiB", result.Idle, idlePSS, 1.0/(1<<20))
 		addBars("Memory per connection", "bytes", result.Idle, idleConn, 1)
+	case hasPhase(r, result.Objective):
+		addBars("Highest rate that holds the objective", "1/s", result.Objective, held, 1)
 	case hasPhase(r, result.ColdStart):
 		addBars("Fork to first answer", "ms", result.ColdStart, coldTime, 1)
 	case hasPhase(r, result.ChaosPhase):
@@ -275,6 +279,7 @@ func plots(st result.Stored) ([]string, error) {
 	default:
 		addBars("Requests per second", "1/s", result.Saturation, rps, 1)
 		addBars("CPU per request at saturation", "µs", result.Saturation, cpuMicros, 1)
+		addBars("Memory at saturation", "MiB", result.Saturation, loadPSS, 1.0/(1<<20))
 		for _, rate := range r.Scenario.Rates {
 			hs := make([]*hdr.Histogram, len(names))
 			for _, g := range r.Groups {

@@ -198,12 +198,12 @@ func TestDocumentsAreCompleteAndAlwaysTheSame(t *testing.T) {
 	all := fixture(t)
 	md, err := Markdown(all)
 	require.NoError(t, err)
-	page, err := HTML(all)
+	page, err := HTML(all, trends)
 	require.NoError(t, err)
 	again, err := Markdown(all)
 	require.NoError(t, err)
 	require.Equal(t, string(md), string(again))
-	pageAgain, err := HTML(all)
+	pageAgain, err := HTML(all, trends)
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(page, pageAgain))
 	for _, doc := range []string{string(md), string(page)} {
@@ -220,7 +220,7 @@ func TestDocumentsAreCompleteAndAlwaysTheSame(t *testing.T) {
 		}
 	}
 	html := string(page)
-	assert.Equal(t, 11, strings.Count(html, `<svg class="plot"`))
+	assert.Equal(t, 14, strings.Count(html, `<svg class="plot"`), "11 of scenarios and memory of two, and one of the history")
 	assert.NotContains(t, html, "<b>no markup</b>", "configurations are text")
 	assert.Regexp(t, regexp.MustCompile(`href="2026-03-01/vm-2core/h1-static/blitz-rate-20000.hlog.gz"`), html)
 	for _, external := range []string{"<script", "<link", "<img", "@import", "url("} {
@@ -234,7 +234,7 @@ func TestForcedRunsAreMarked(t *testing.T) {
 	md, err := Markdown(all)
 	require.NoError(t, err)
 	assert.Contains(t, string(md), "**Warning.** Run 20260301T120000Z was forced")
-	page, err := HTML(all)
+	page, err := HTML(all, trends)
 	require.NoError(t, err)
 	assert.Contains(t, string(page), `class="alarm"`)
 }
@@ -246,7 +246,7 @@ func TestDamagedIntervalLogStopsTheReport(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(s.Dir, "blitz-rate-20000.hlog.gz"), []byte("x"), 0o644))
 		}
 	}
-	_, err := HTML(all)
+	_, err := HTML(all, trends)
 	assert.ErrorContains(t, err, "damaged")
 }
 

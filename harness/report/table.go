@@ -2,12 +2,12 @@ package report
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/blitz-gateway/blitz/harness/result"
 	"github.com/blitz-gateway/blitz/harness/stat"
+	"github.com/blitz-gateway/blitz/internal/hdr"
 )
 
 // Table is a table before it is rendered.
@@ -87,7 +87,7 @@ func saturationTable(r *result.Result) Table {
 		}
 		t.Rows = append(t.Rows, []string{
 			tg.Name, count(spread(s, rps)) + mark, times(base, s, rps, tg.Name == ref), fixed(spread(s, cpuMicros), 2),
-			times(base, s, cpuMicros, tg.Name == ref), percent(use), percent(spread(s, loadUse).Median), mib(spread(s, loadPSS)), errorsOf(s),
+			times(base, s, cpuMicros, tg.Name == ref), percent(spread(s, serverUse)), percent(spread(s, loadUse)), mib(spread(s, loadPSS)), errorsOf(s),
 		})
 		t.Notes = append(t.Notes, invalidNote(r, tg.Name, result.Saturation, 0)...)
 		if mark != "" {
@@ -95,6 +95,15 @@ func saturationTable(r *result.Result) Table {
 		}
 	}
 	return t
+}
+
+// percentiles of a rate's table.
+var percentiles = []struct {
+	name string
+	of   func(hdr.Summary) int64
+}{
+	{"p50", func(s hdr.Summary) int64 { return s.P50 }}, {"p90", func(s hdr.Summary) int64 { return s.P90 }}, {"p99", func(s hdr.Summary) int64 { return s.P99 }},
+	{"p99.9", func(s hdr.Summary) int64 { return s.P999 }}, {"p99.99", func(s hdr.Summary) int64 { return s.P9999 }},
 }
 
 func rateTable(r *result.Result, rate float64) Table {
@@ -110,9 +119,12 @@ func rateTable(r *result.Result, rate float64) Table {
 		for _, g := range r.Groups {
 			if g.Target == tg.Name && g.Phase == result.FixedRate && g.Rate == rate {
 				h := g.Response
-				row = []string{tg.Name, nanos(h.P50), nanos(h.P90), nanos(h.P99), nanos(h.P999), nanos(h.P9999)}
+				row = row[:1]
+				for _, q := range percentiles {
+					row = append(row, merged(float64(q.of(h)), spread(s, func(x result.Sample) float64 { return float64(q.of(x.Load.Response)) })))
+				}
 				if h.Count < 100000 {
-					row[5] = nanos(h.P9999) + " ‡"
+					row[5] += " ‡"
 				}
 			}
 		}
@@ -268,14 +280,47 @@ func mib(s stat.Spread) string {
 	if s.N == 0 {
 		return "–"
 	}
-	return fmt.Sprintf("%.1f MiB", s.Median/(1<<20))
+	if s.N == 1 {
+		return fmt.Sprintf("%.1f MiB", s.Median/(1<<20))
+	}
+	return fmt.Sprintf("%.1f [%.1f, %.1f] MiB", s.Median/(1<<20), s.Lo/(1<<20), s.Hi/(1<<20))
 }
 
-func percent(x float64) string {
-	if math.IsNaN(x) {
+func percent(s stat.Spread) string {
+	switch {
+	case s.N == 0:
+		return "–"
+	case s.N == 1:
+		return fmt.Sprintf("%.0f %%", 100*s.Median)
+	}
+	return fmt.Sprintf("%.0f [%.0f, %.0f] %%", 100*s.Median, 100*s.Lo, 100*s.Hi)
+}
+
+// durations renders nanoseconds with their interval, all in the unit of the upper bound.
+func durations(s stat.Spread) string {
+	if s.N == 0 {
 		return "–"
 	}
-	return fmt.Sprintf("%.0f %%", 100*x)
+	return merged(s.Median, s)
+}
+
+// merged renders a percentile of merged histograms with the interval of that percentile over the rounds. The two need not agree: a stall in one
+// round of six is in the merged tail, and in no interval of a median. Where the value lies outside, the interval is widened to it.
+func merged(value float64, s stat.Spread) string {
+	if s.N < 2 {
+		return nanos(int64(value))
+	}
+	lo, hi := min(s.Lo, value), max(s.Hi, value)
+	unit, name := 1.0, "ns"
+	switch {
+	case hi >= 1e9:
+		unit, name = 1e9, "s"
+	case hi >= 1e6:
+		unit, name = 1e6, "ms"
+	case hi >= 1e3:
+		unit, name = 1e3, "µs"
+	}
+	return fmt.Sprintf("%s [%s, %s] %s", sig(value/unit), sig(lo/unit), sig(hi/unit), name)
 }
 
 // nanos renders a duration with three significant digits.

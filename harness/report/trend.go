@@ -1,0 +1,111 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+	"math"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// Trend is one metric of one scenario on one machine over its runs.
+type Trend struct {
+	Machine, Scenario, Metric string
+	Lines                     []TrendLine
+}
+
+// TrendLine is one target's. Changes are indices into Values of the first run after a change.
+type TrendLine struct {
+	Target  string
+	Runs    []string
+	Values  []float64
+	Lo, Hi  []float64 // interval of each value
+	Changes []int
+}
+
+// trendPlot draws values by run, in order, each with its interval, and a cross where a change begins.
+func trendPlot(t Trend) (string, error) {
+	p := newPlot(t.Scenario+": "+t.Metric, "run, in order", "")
+	most, top := 0, 0.0
+	for _, l := range t.Lines {
+		var at, crosses plotter.XYs
+		var err plotter.YErrors
+		for i, v := range l.Values {
+			at = append(at, plotter.XY{X: float64(i + 1), Y: v})
+			err = append(err, struct{ Low, High float64 }{v - l.Lo[i], l.Hi[i] - v})
+			top = math.Max(top, l.Hi[i])
+		}
+		for _, c := range l.Changes {
+			crosses = append(crosses, at[c])
+		}
+		most = max(most, len(at))
+		look := lookOf(l.Target)
+		line, e := plotter.NewLine(at)
+		if e != nil {
+			return "", e
+		}
+		line.Color, line.Dashes, line.Width = look.color, look.dash, vg.Points(1.4)
+		bars, e := plotter.NewYErrorBars(struct {
+			plotter.XYs
+			plotter.YErrors
+		}{at, err})
+		if e != nil {
+			return "", e
+		}
+		bars.Color, bars.Width = look.color, vg.Points(1)
+		p.Add(line, bars)
+		p.Legend.Add(l.Target, line)
+		if len(crosses) > 0 {
+			marks, e := plotter.NewScatter(crosses)
+			if e != nil {
+				return "", e
+			}
+			marks.Shape, marks.Color, marks.Radius = draw.CrossGlyph{}, ink, vg.Points(5)
+			p.Add(marks)
+		}
+	}
+	if most < 2 || !(top > 0) {
+		return "", nil
+	}
+	p.Legend.Top, p.Legend.Left = true, true
+	p.X.Min, p.X.Max = 0.5, float64(most)+0.5
+	p.Y.Min, p.Y.Max = 0, top*1.45 // room for the legend
+	p.Y.Tick.Marker = plot.TickerFunc(plainTicks)
+	step := max(1, (most+9)/10)
+	p.X.Tick.Marker = plot.TickerFunc(func(_, _ float64) (out []plot.Tick) {
+		for i := 1; i <= most; i += step {
+			out = append(out, plot.Tick{Value: float64(i), Label: fmt.Sprint(i)})
+		}
+		return out
+	})
+	return svg(p, 360, 240)
+}
+
+// trendView is a machine's history on the page.
+type trendView struct {
+	Plots []template.HTML
+	Runs  []string
+}
+
+func trendsOf(machine string, all []Trend) (*trendView, error) {
+	v := &trendView{}
+	for _, t := range all {
+		if t.Machine != machine {
+			continue
+		}
+		s, err := trendPlot(t)
+		if err != nil {
+			return nil, err
+		}
+		if s != "" {
+			v.Plots = append(v.Plots, template.HTML(s)) //nolint:gosec // drawn by this package from numbers and escaped titles
+		}
+	}
+	if len(v.Plots) == 0 {
+		return nil, nil
+	}
+	return v, nil
+}
