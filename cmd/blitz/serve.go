@@ -41,7 +41,7 @@ func (c *ServeCmd) Run() error {
 	cfg := config.Default()
 	if c.Config != "" {
 		var err error
-		if cfg, err = config.Load(c.Config); err != nil {
+		if cfg, err = config.LoadAfter(c.Config, nil); err != nil {
 			return err
 		}
 	}

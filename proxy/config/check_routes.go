@@ -98,6 +98,18 @@ func (v *ValueMatch) String() string {
 // checkConflict reports a route that matches exactly what an earlier one matches.
 func (d *decoder) checkConflict(routes []Route, i int, same map[string][]int) {
 	m := &routes[i].Match
+	key := conflictKey(m)
+	for _, j := range same[key] {
+		if methodsOverlap(m.Methods, routes[j].Match.Methods) {
+			d.report("this route matches the same requests as the one on line "+d.line("routes", j), "expected another host, path or method", "routes", i)
+			return
+		}
+	}
+	same[key] = append(same[key], i)
+}
+
+// conflictKey is the same for matches that differ at most in their methods.
+func conflictKey(m *Match) string {
 	key := canonical(m)
 	if len(m.Headers)+len(m.Query)+len(m.Source) > 0 {
 		rest := Match{Headers: slices.Clone(m.Headers), Query: m.Query, Source: m.Source}
@@ -106,13 +118,7 @@ func (d *decoder) checkConflict(routes []Route, i int, same map[string][]int) {
 		}
 		key += rest.String()
 	}
-	for _, j := range same[key] {
-		if methodsOverlap(m.Methods, routes[j].Match.Methods) {
-			d.report("this route matches the same requests as the one on line "+d.line("routes", j), "expected another host, path or method", "routes", i)
-			return
-		}
-	}
-	same[key] = append(same[key], i)
+	return key
 }
 
 // canonical is the same for matches that differ at most in their methods and the names of parameters.

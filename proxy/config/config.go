@@ -33,6 +33,8 @@ type Config struct {
 
 	// refs are the references that values came from, by the address of the field.
 	refs map[any]string
+	// source is what the next configuration is compared with; nil: nothing.
+	source *source
 }
 
 // Reload says when the configuration is read again without being asked for.

@@ -7,7 +7,7 @@ import (
 
 // ParseEndpoints reads a list of endpoints; name is the file name in messages. The error is always Errors.
 func ParseEndpoints(name string, data []byte) ([]Endpoint, error) {
-	root, err := readYAML(name, 0, data)
+	root, _, err := readYAML(name, 0, string(data))
 	if err != nil {
 		return nil, err
 	}

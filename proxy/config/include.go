@@ -117,7 +117,7 @@ func (j *joiner) include(n *node, path string) {
 		return
 	}
 	d.files = append(d.files, path)
-	m, err := readYAML(path, uint16(len(d.files)-1), data)
+	m, _, err := readYAML(path, uint16(len(d.files)-1), string(data))
 	if err != nil {
 		var e Errors
 		if errors.As(err, &e) {

@@ -10,19 +10,25 @@ import (
 // file with anything else in it, right or wrong, which the library then reads and judges. What it returns is node by node what
 // the library would have returned; a test and a fuzz target hold it to that.
 func scan(s string, file uint16) *node {
+	root, _ := scanRoutes(s, file)
+	return root
+}
+
+// scanRoutes is scan, and tells where the lines start on which the items of the outermost key routes begin.
+func scanRoutes(s string, file uint16) (root *node, starts []int) {
 	if !scannable(s) {
-		return nil
+		return nil, nil
 	}
 	sc := scanner{s: s, file: file}
 	sc.next()
 	if sc.indent != 0 || sc.done {
-		return nil
+		return nil, nil
 	}
-	root := sc.blockNode(0)
+	root = sc.blockNode(0)
 	if sc.bad || !sc.done {
-		return nil
+		return nil, nil
 	}
-	return root
+	return root, sc.starts
 }
 
 // scannable tells whether the bytes of a file are of the kind that scan knows.
@@ -49,6 +55,9 @@ type scanner struct {
 	line      int32
 	after     int // where the next line starts
 	done, bad bool
+
+	noting bool // the next list is that of the routes
+	starts []int
 
 	free    []node
 	entries []entry // stack of the mappings being read
@@ -143,7 +152,9 @@ func (sc *scanner) blockMapping(indent int) *node {
 		if e.key, ok = sc.key(); !ok {
 			return sc.fail()
 		}
+		sc.noting = indent == 0 && e.key == "routes"
 		e.value = sc.value(indent)
+		sc.noting = false
 		if sc.bad {
 			return nil
 		}
@@ -184,7 +195,12 @@ func (sc *scanner) keepItems(base int) []*node {
 func (sc *scanner) blockList(indent int) *node {
 	n := sc.node(sequence, sc.pos)
 	base := len(sc.items)
+	noting := sc.noting
+	sc.noting = false
 	for !sc.done && sc.indent == indent && sc.isItem() {
+		if noting {
+			sc.starts = append(sc.starts, sc.start)
+		}
 		sc.pos++
 		for sc.pos < sc.end && sc.s[sc.pos] == ' ' {
 			sc.pos++

@@ -17,12 +17,13 @@ type syntaxError interface {
 }
 
 // readYAML returns the only document of a file: by scan, which is fast, if that can read it, otherwise by the YAML library, which reads everything
-// and says what is wrong.
-func readYAML(name string, file uint16, data []byte) (*node, error) {
-	if root := scan(string(data), file); root != nil {
-		return root, nil
+// and says what is wrong. starts are those of the routes, if scan has read it.
+func readYAML(name string, file uint16, data string) (root *node, starts []int, err error) {
+	if root, starts = scanRoutes(data, file); root != nil {
+		return root, starts, nil
 	}
-	return readByLibrary(name, file, data)
+	root, err = readByLibrary(name, file, []byte(data))
+	return root, nil, err
 }
 
 func readByLibrary(name string, file uint16, data []byte) (root *node, err error) {

@@ -10,10 +10,13 @@ import (
 	"github.com/blitz-gateway/blitz/proxy/snapshot"
 )
 
-// minPause is the least time between two reloads.
-const minPause = 2 * time.Millisecond
+// minCost is what a reload is reckoned to cost at least: the workers do their part as well.
+const minCost = 2 * time.Millisecond
 
-// maxPause is the most that a reload waits because the last one took long.
+// maxDebt is how much time reloads may take before they are slowed down: a few one after another are all made at once.
+const maxDebt = 500 * time.Millisecond
+
+// maxPause is the most that a reload waits because those before took long.
 const maxPause = time.Second
 
 // maxWaiting bounds how many callers may wait for a reload at a time.
@@ -27,8 +30,8 @@ var (
 )
 
 // Reloader changes the configuration of a running Server. Configurations are read, checked and built on its own goroutine, one at a time;
-// asking again meanwhile makes one further reload, however often it is done. After each it pauses as long as that one took, so that a storm of
-// reloads costs half of a CPU at most.
+// asking again meanwhile makes one further reload, however often it is done. Once reloads have taken half a second with little in between, each is
+// followed by a pause as long as it took, so that a storm of reloads costs half of a CPU at most.
 type Reloader struct {
 	s    *Server
 	file string
@@ -129,6 +132,8 @@ func (r *Reloader) rouse() {
 
 func (r *Reloader) run() {
 	defer close(r.done)
+	var debt time.Duration // what reloads took, less the time since
+	var ended time.Time
 	for {
 		select {
 		case <-r.stop:
@@ -136,12 +141,17 @@ func (r *Reloader) run() {
 		case <-r.wake:
 		}
 		start := time.Now()
+		debt = max(debt-start.Sub(ended), 0)
 		r.round()
-		took := min(max(time.Since(start), minPause), maxPause)
+		ended = time.Now()
+		debt += max(ended.Sub(start), minCost)
+		if debt <= maxDebt {
+			continue
+		}
 		select {
 		case <-r.stop:
 			return
-		case <-time.After(took):
+		case <-time.After(min(debt-maxDebt, maxPause)):
 		}
 	}
 }

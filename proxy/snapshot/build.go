@@ -231,16 +231,19 @@ func resolve(pending []lookup, r Resolver) error {
 	return errors.Join(errs...)
 }
 
-// routes fills in Rules, Actions and Table.
-func (s *Snapshot) routes(c *config.Config) error {
+// routes fills in Rules, Actions and Table: those between from and to anew, the others from prev.
+func (s *Snapshot) routes(c *config.Config, from, to int, prev *Snapshot) error {
 	byName := make(map[string]int, len(s.Clusters))
 	for i, cl := range s.Clusters {
 		byName[cl.Name] = i
 	}
 	s.Rules = make([]route.Rule, len(c.Routes))
 	s.Actions = make([]Action, len(c.Routes))
+	if prev != nil {
+		s.takeOver(from, to, prev)
+	}
 	var errs []error
-	for i := range c.Routes {
+	for i := from; i < to; i++ {
 		r := &c.Routes[i]
 		s.Rules[i] = route.Rule{ID: route.ID(i), Host: r.Match.Host, Path: r.Match.Path, Methods: r.Match.Methods}
 		var err error
@@ -273,6 +276,10 @@ func (s *Snapshot) routes(c *config.Config) error {
 			a.Cluster, a.ClusterIndex = s.Clusters[index], index
 		}
 		s.Actions[i] = a
+	}
+	if matchesAsBefore(c, from, to, prev) {
+		s.Table = prev.Table
+		return errors.Join(errs...)
 	}
 	table, err := route.Build(s.Rules)
 	s.Table = table

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"net"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/blitz-gateway/blitz/proxy/cluster"
 	"github.com/blitz-gateway/blitz/proxy/config"
+	"github.com/blitz-gateway/blitz/proxy/route"
 )
 
 // Rebuild makes the snapshot that follows prev. Whatever the configuration describes as before is taken over as the same object, by
@@ -18,7 +20,7 @@ func Rebuild(c *config.Config, prev *Snapshot, generation uint64) (*Snapshot, er
 
 // Load reads, checks and builds the configuration file that follows prev.
 func Load(file string, prev *Snapshot, generation uint64) (*Snapshot, error) {
-	c, err := config.Load(file)
+	c, err := config.LoadAfter(file, prev.Config())
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +29,7 @@ func Load(file string, prev *Snapshot, generation uint64) (*Snapshot, error) {
 
 // Parse is Load for the content of a file; name stands for the file in messages.
 func Parse(name string, data []byte, prev *Snapshot, generation uint64) (*Snapshot, error) {
-	c, err := config.Parse(name, data)
+	c, err := config.ParseAfter(name, data, prev.Config())
 	if err != nil {
 		return nil, err
 	}
@@ -72,19 +74,47 @@ func clustersFrom(c *config.Config, r Resolver, prev *Snapshot, workers int) ([]
 	return out, nil
 }
 
-// routesFrom fills in the routes, from prev when nothing about them has changed.
+// routesFrom fills in the routes. What the configuration has taken over from prev is taken over here, too, and the table when all routes match what
+// they matched before.
 func (s *Snapshot) routesFrom(c *config.Config, prev *Snapshot) error {
-	if prev != nil && prev.config != nil && len(prev.Clusters) == len(s.Clusters) {
-		same := true
-		for i := range s.Clusters {
-			same = same && s.Clusters[i] == prev.Clusters[i]
-		}
+	if prev == nil || prev.config == nil {
+		return s.routes(c, 0, len(c.Routes), nil)
+	}
+	same := slices.Equal(s.Clusters, prev.Clusters)
+	head, tail := c.Unchanged(prev.config)
+	if !same || head+tail == 0 {
 		if same && reflect.DeepEqual(c.Routes, prev.config.Routes) {
 			s.Table, s.Actions, s.Rules = prev.Table, prev.Actions, prev.Rules
 			return nil
 		}
+		return s.routes(c, 0, len(c.Routes), nil)
 	}
-	return s.routes(c)
+	return s.routes(c, head, len(c.Routes)-tail, prev)
+}
+
+// takeOver fills in the routes outside of from and to, which are those of prev.
+func (s *Snapshot) takeOver(from, to int, prev *Snapshot) {
+	copy(s.Actions[:from], prev.Actions)
+	copy(s.Rules[:from], prev.Rules)
+	shift := len(prev.Rules) - len(s.Rules)
+	copy(s.Actions[to:], prev.Actions[to+shift:])
+	copy(s.Rules[to:], prev.Rules[to+shift:])
+	for i := to; shift != 0 && i < len(s.Rules); i++ {
+		s.Rules[i].ID = route.ID(i)
+	}
+}
+
+// matchesAsBefore tells whether the routes between from and to match what those of prev do at the same places.
+func matchesAsBefore(c *config.Config, from, to int, prev *Snapshot) bool {
+	if prev == nil || len(prev.config.Routes) != len(c.Routes) {
+		return false
+	}
+	for i := from; i < to; i++ {
+		if !reflect.DeepEqual(&c.Routes[i].Match, &prev.config.Routes[i].Match) {
+			return false
+		}
+	}
+	return true
 }
 
 func accessLog(l *config.AccessLog) AccessLog {

@@ -38,8 +38,13 @@ type Snapshot struct {
 	config *config.Config // what it was built from
 }
 
-// Config is what the snapshot was built from. It must not be changed.
-func (s *Snapshot) Config() *config.Config { return s.config }
+// Config is what the snapshot was built from; nil for no snapshot. It must not be changed.
+func (s *Snapshot) Config() *config.Config {
+	if s == nil {
+		return nil
+	}
+	return s.config
+}
 
 // Action is what happens to a request that matched a route. Exactly one of Cluster, Respond, Echo, Traffic.Split and
 // Traffic.Redirect is set.
