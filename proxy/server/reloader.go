@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -15,6 +16,10 @@ const minCost = 2 * time.Millisecond
 
 // maxDebt is how much time reloads may take before they are slowed down: a few one after another are all made at once.
 const maxDebt = 500 * time.Millisecond
+
+// manyRoutes is how many routes a configuration has when what it leaves behind is collected at once: the next one is then built in memory that the
+// process has touched already. Pages that are new cost several times what is written to them, the more so in a virtual machine.
+const manyRoutes = 1000
 
 // maxPause is the most that a reload waits because those before took long.
 const maxPause = time.Second
@@ -142,7 +147,11 @@ func (r *Reloader) run() {
 		}
 		start := time.Now()
 		debt = max(debt-start.Sub(ended), 0)
+		before := r.s.snap.Load()
 		r.round()
+		if now := r.s.snap.Load(); now != before && len(now.Actions) >= manyRoutes {
+			runtime.GC()
+		}
 		ended = time.Now()
 		debt += max(ended.Sub(start), minCost)
 		if debt <= maxDebt {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -93,6 +94,7 @@ func TestTimeToTheFirstRequestOnTheNewConfiguration(t *testing.T) {
 	c := &http.Client{Timeout: patience}
 	defer c.CloseIdleConnections()
 	var took []time.Duration
+	var inside []string
 	for i := 1; i <= 21; i++ {
 		word := fmt.Sprint(i)
 		replaceFile(t, config, reloadable("auto", up, word, routes))
@@ -110,6 +112,10 @@ func TestTimeToTheFirstRequestOnTheNewConfiguration(t *testing.T) {
 		took = append(took, time.Since(begin))
 	}
 	slices.Sort(took)
+	for _, m := range regexp.MustCompile(`took=(\S+)`).FindAllStringSubmatch(p.log(), -1) {
+		inside = append(inside, m[1])
+	}
+	t.Logf("as the gateway tells: %v", inside)
 	t.Logf("%d routes: median %v, fastest %v, slowest %v", routes, took[len(took)/2], took[0], took[len(took)-1])
 	p.signal(syscall.SIGTERM)
 	require.Zero(t, p.exit(), p.log())
