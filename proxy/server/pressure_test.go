@@ -115,7 +115,7 @@ func (g *gateway) settled(name string, least float64) func() bool {
 func TestSlowClientHoldsTheEndpointBack(t *testing.T) {
 	for name, framing := range map[string]string{"length": "", "chunked": "chunked", "until close": "close"} {
 		t.Run(name, func(t *testing.T) {
-			engines(t, func(t *testing.T, engine string) {
+			carriers(t, func(t *testing.T, engine string) {
 				total := bulk() / 16
 				if framing == "" {
 					total = bulk()
@@ -181,7 +181,7 @@ func (c chunker) Write(p []byte) (int, error) {
 func TestSlowEndpointHoldsTheClientBack(t *testing.T) {
 	for name, chunked := range map[string]bool{"length": false, "chunked": true} {
 		t.Run(name, func(t *testing.T) {
-			engines(t, func(t *testing.T, engine string) {
+			carriers(t, func(t *testing.T, engine string) {
 				total := bulk() / 16
 				o := listen(t)
 				g := gate(t, engine, setup{endpoints: []string{o.addr}})
