@@ -371,6 +371,7 @@ func TestH2UpstreamConnectionsEnd(t *testing.T) {
 			p := o.acceptH2()
 			p.write(headers(p.stream(), true, block(200)))
 			require.EqualValues(t, 0, c.response("GET").ContentLength)
+			p.next(h2.FrameGoAway)
 			p.gone()
 			c.Close()
 		})

@@ -77,7 +77,7 @@ func (c *h2Conn) tick() {
 	if c.idle {
 		left := c.pool.client.c.KeepAlive - time.Duration(now-c.idleSince)
 		if left <= 0 || c.leaving {
-			c.shut()
+			c.takeLeave()
 			return
 		}
 		c.arm(timeIdle, min(left, idleTick))
@@ -97,6 +97,17 @@ func (c *h2Conn) tick() {
 	}
 	c.touch()
 	c.arm(timeTick, tick)
+}
+
+// takeLeave closes a connection that carries nothing, after a GOAWAY that tells the endpoint that this is no failure (RFC 9113 section 6.8).
+func (c *h2Conn) takeLeave() {
+	c.retire()
+	c.clearIdle()
+	c.room(64)
+	c.codec.Drain()
+	c.lastWords = true
+	c.armGrace()
+	c.touch()
 }
 
 // pingData is what our PINGs carry; any answer will do, so they are all alike.
