@@ -16,10 +16,10 @@ BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false
 RING        := -ldflags=-checklinkname=0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test bench gate report testssl lint fmt docs fuzz bench-ring cover cross deps clean
+.PHONY: help build run test bench gate lab-test ansible-lint report testssl lint fmt docs fuzz bench-ring cover cross deps clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  PROFILE=quick|full (bench)   FUZZTIME=10s (fuzz)   BASE=origin/main HEAD=HEAD (gate)"
 
@@ -41,6 +41,12 @@ bench: build ## compare with nginx, haproxy, h2o and caddy on this machine (full
 
 gate: build ## has HEAD become slower than BASE? 0 no, 1 yes, 3 cannot tell
 	bin/blitzlab gate --baseline $(BASE) --candidate $(HEAD)
+
+lab-test: ## as root: three hosts from nothing by Ansible, a bench over them (docs/LAB.md; 15 minutes at most)
+	BLITZ_LAB_TEST=1 $(GO) test -count=1 -v -timeout 15m ./test/lab
+
+ansible-lint: ## the playbook and its roles, in the profile for production
+	cd ansible && ansible-lint -c .ansible-lint --offline site.yml roles
 
 report: build ## results/ -> COMPARISON.md and the HTML page
 	bin/blitzlab report

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,14 +11,15 @@ import (
 
 	"github.com/blitz-gateway/blitz/harness/lab"
 	"github.com/blitz-gateway/blitz/harness/machine"
-	"github.com/blitz-gateway/blitz/harness/proc"
 )
 
 type doctorCmd struct {
-	Machine string        `help:"Description in machines/ to compare with, in place of the one that matches." placeholder:"NAME"`
-	Ports   []int         `default:"8080,9901" help:"Ports that must be free." placeholder:"N,…"`
-	Sample  time.Duration `default:"2s" help:"How long to watch the CPUs."`
-	JSON    bool          `name:"json" help:"Print as JSON."`
+	Machine  string        `help:"Description in machines/ to compare with, in place of the one that matches." placeholder:"NAME"`
+	Ports    []int         `default:"8080,9901" help:"Ports that must be free." placeholder:"N,…"`
+	Sample   time.Duration `default:"2s" help:"How long to watch the CPUs."`
+	Machines string        `help:"Directory of machine descriptions (default: machines/ of the checkout)." placeholder:"DIR"`
+	Agent    string        `help:"With a machine of several hosts: path of blitzlab on them." placeholder:"PATH"`
+	JSON     bool          `name:"json" help:"Print as JSON."`
 }
 
 // Run implements the command: exit code 1 if a check failed.
@@ -26,16 +28,20 @@ func (c *doctorCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f := machine.Observe("/")
-	spec, err := machine.Find(filepath.Join(root, "machines"), c.Machine, f)
+	if c.Machines == "" {
+		c.Machines = filepath.Join(root, "machines")
+	}
+	spec, err := machine.Find(c.Machines, c.Machine, machine.Observe("/"))
 	if err != nil {
 		return err
 	}
-	limit, err := proc.RaiseFileLimit(65536)
+	if spec.Distributed() {
+		return c.hosts(ctx, spec)
+	}
+	checks, err := lab.Examine(ctx, spec, c.Ports, c.Sample)
 	if err != nil {
 		return err
 	}
-	checks := machine.Doctor(ctx, spec, f, machine.Options{Root: "/", Ports: c.Ports, Sample: c.Sample, FileLimit: limit, Uring: machine.ProbeUring()})
 	if c.JSON {
 		enc := json.NewEncoder(os.Stdout)
 		enc.SetIndent("", " ")
@@ -43,15 +49,7 @@ func (c *doctorCmd) Run(ctx context.Context) error {
 	} else {
 		fmt.Printf("%s: %s\n", spec.Name, spec.Description)
 		fmt.Printf("server on CPU %s, load on %s, origin on %s\n\n", spec.Roles.Server, spec.Roles.Load, spec.Roles.Origin)
-		for _, ch := range checks {
-			fmt.Printf("%-4s  %-12s %s\n", ch.Status, ch.Name, ch.Observed)
-			if ch.Status != machine.OK {
-				fmt.Printf("      why:  %s\n", ch.Reason)
-				if ch.Mend != "" {
-					fmt.Printf("      mend: %s\n", ch.Mend)
-				}
-			}
-		}
+		printChecks(checks)
 	}
 	if err != nil {
 		return err
@@ -60,4 +58,51 @@ func (c *doctorCmd) Run(ctx context.Context) error {
 		return exitCode(1)
 	}
 	return nil
+}
+
+func printChecks(checks []machine.Check) {
+	for _, ch := range checks {
+		fmt.Printf("%-4s  %-12s %s\n", ch.Status, ch.Name, ch.Observed)
+		if ch.Status != machine.OK {
+			fmt.Printf("      why:  %s\n", ch.Reason)
+			if ch.Mend != "" {
+				fmt.Printf("      mend: %s\n", ch.Mend)
+			}
+		}
+	}
+}
+
+// hosts examines each host of a laboratory, over ssh.
+func (c *doctorCmd) hosts(ctx context.Context, spec machine.Spec) (err error) {
+	w, err := watcher()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	var agent []string
+	if c.Agent != "" {
+		agent = []string{c.Agent, "agent"}
+	}
+	all, err := lab.ExamineHosts(ctx, spec, agent, w, c.Sample, say)
+	if err != nil {
+		return err
+	}
+	unfit := false
+	for _, h := range spec.Hosts {
+		unfit = unfit || machine.Unfit(all[h.Name]) != nil
+	}
+	if c.JSON {
+		enc := json.NewEncoder(os.Stdout)
+		enc.SetIndent("", " ")
+		err = enc.Encode(all)
+	} else {
+		for _, h := range spec.Hosts {
+			fmt.Printf("\n%s (%v) on CPU %s\n\n", h.Name, h.Roles, h.CPUs)
+			printChecks(all[h.Name])
+		}
+	}
+	if err == nil && unfit {
+		return exitCode(1)
+	}
+	return err
 }

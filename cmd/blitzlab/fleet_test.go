@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/blitz-gateway/blitz/harness/lab"
+	"github.com/blitz-gateway/blitz/harness/machine"
 	"github.com/blitz-gateway/blitz/harness/result"
 )
 
@@ -71,6 +73,13 @@ func TestBenchOverSeveralHosts(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(tmp, "blitzlab-agent-*"))
 	require.NoError(t, err)
 	assert.Empty(t, left, "agents remove what they wrote")
+
+	cmd, stdout, stderr, _ := blitzlab(t, "doctor", "--machine", "three", "--machines", dir, "--agent", agent, "--sample", "50ms", "--json")
+	exit(t, cmd)
+	var checks map[string][]machine.Check
+	require.NoError(t, json.Unmarshal(stdout.Bytes(), &checks), stderr.String())
+	require.Len(t, checks, 3)
+	assert.Equal(t, "identity", checks["origin"][0].Name)
 
 	cmd, _, stderr, _ = blitzlab(t, "bench", "--machine", "three", "--machines", dir, "--agent", agent, "--scenario", "cold-start", "--targets", "floor", "--out", out)
 	assert.Equal(t, 2, exit(t, cmd))

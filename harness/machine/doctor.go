@@ -99,6 +99,10 @@ type Options struct {
 	Sample time.Duration
 	// FileLimit is the limit of open files in force.
 	FileLimit uint64
+	// MemlockKiB is the limit of locked memory in force; 0: unknown.
+	MemlockKiB uint64
+	// Spins are the times that CPUs took for the same work.
+	Spins map[int]time.Duration
 	// Uring probes io_uring; nil means it is available.
 	Uring error
 }
@@ -174,7 +178,18 @@ func Doctor(ctx context.Context, s Spec, f Fingerprint, o Options) []Check {
 		"%s", orNone(f.Clocksource))
 	add("huge pages", worse(f.THP == "always", Warn), "transparent huge pages for everyone blur memory per connection",
 		"echo madvise > /sys/kernel/mm/transparent_hugepage/enabled", "%s", orNone(f.THP))
-	return out
+	if s.Tuning != nil && s.Tuning.MemlockKiB > 0 && o.MemlockKiB > 0 {
+		add("locked memory", worse(o.MemlockKiB < s.Tuning.MemlockKiB, Warn), "rings and registered buffers of io_uring are locked memory",
+			"ulimit -l (blitzlab provision --tags limits)", "%d KiB", o.MemlockKiB)
+	}
+	if c, ok := throttled(o.Root); ok {
+		out = append(out, c)
+	}
+	if c, ok := neighbours(o.Spins); ok {
+		out = append(out, c)
+	}
+	out = append(out, tuned(s.Tuning, f, o.Root)...)
+	return append(out, network(s.NIC, s.Roles, o.Root)...)
 }
 
 func orNone(s string) string {

@@ -3,9 +3,12 @@ package machine
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // What a host of a laboratory with several does.
@@ -115,4 +118,39 @@ func (s Spec) checkHosts() error {
 		return errors.New("roles are of a laboratory on one machine: with hosts, each says its own roles and cpus")
 	}
 	return nil
+}
+
+// Alone is the description of one host as if it were a machine on its own, whose CPUs all serve.
+func (s Spec) Alone(h Host) Spec {
+	out := Spec{Name: h.Name, Description: s.Description, Expect: s.Expect, Tuning: s.Tuning, NIC: s.NIC, Roles: Roles{Server: h.CPUs}}
+	if h.Expect != nil {
+		out.Expect = *h.Expect
+	}
+	if h.Tuning != nil {
+		out.Tuning = h.Tuning
+	}
+	if h.NIC != nil {
+		out.NIC = h.NIC
+	}
+	return out
+}
+
+// MemlockKiB is the limit of locked memory of this process; 0 if it is not known, and the largest number for none.
+func MemlockKiB(root string) uint64 {
+	for line := range strings.Lines(reader(root).line("proc/self/limits")) {
+		rest, ok := strings.CutPrefix(line, "Max locked memory")
+		f := strings.Fields(rest)
+		if !ok || len(f) < 2 {
+			continue
+		}
+		if f[1] == "unlimited" {
+			return math.MaxUint64
+		}
+		n, err := strconv.ParseUint(f[1], 10, 64)
+		if err != nil {
+			return 0
+		}
+		return n / 1024
+	}
+	return 0
 }

@@ -124,6 +124,7 @@ func TestActivity(t *testing.T) {
 func TestDoctor(t *testing.T) {
 	root := vm(t)
 	s, err := Load("../../machines/vm-2core.yaml")
+	s.Tuning = nil // has its own tests
 	require.NoError(t, err)
 	f := Observe(root)
 	o := Options{Root: root, Sample: time.Millisecond, FileLimit: 20000}

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"bytes"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -114,9 +115,19 @@ func hostVars(s machine.Spec, h machine.Host, o Options) map[string]any {
 	if len(h.SSHOptions) > 0 {
 		var words []string
 		for _, w := range h.SSHOptions {
-			words = append(words, "'"+strings.ReplaceAll(w, "'", `'\''`)+"'")
+			words = append(words, word(w))
 		}
 		v["ansible_ssh_common_args"] = strings.Join(words, " ")
 	}
 	return v
+}
+
+var plain = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+
+// word quotes for the shell what needs it, and nothing else: Ansible strips quotes that surround the whole.
+func word(w string) string {
+	if plain.MatchString(w) {
+		return w
+	}
+	return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
 }

@@ -47,7 +47,7 @@ func TestInventory(t *testing.T) {
 	assert.Equal(t, "192.0.2.101", p["ansible_host"])
 	assert.Equal(t, "admin", p["ansible_user"])
 	assert.EqualValues(t, 2222, p["ansible_port"])
-	assert.Equal(t, "'-i' 'my key'", p["ansible_ssh_common_args"])
+	assert.Equal(t, "-i 'my key'", p["ansible_ssh_common_args"])
 	assert.Equal(t, "root", l["ansible_user"])
 	assert.EqualValues(t, 100000, p["limits_open_files"])
 	assert.Equal(t, "0-1", p["nic_irq_cpus"])

@@ -1,0 +1,66 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/blitz-gateway/blitz/harness/machine"
+	"github.com/blitz-gateway/blitz/harness/proc"
+)
+
+// Examine is the doctor on this machine. CPUs that are to be measured on do a fixed piece of work, one after the other, to find slow ones.
+func Examine(ctx context.Context, s machine.Spec, ports []int, sample time.Duration) ([]machine.Check, error) {
+	limit, err := proc.RaiseFileLimit(65536)
+	if err != nil {
+		return nil, err
+	}
+	spins := map[int]time.Duration{}
+	for _, cpu := range s.Roles.Server {
+		if d, err := proc.Spin(cpu); err == nil {
+			spins[cpu] = d
+		}
+	}
+	for _, cpu := range s.Roles.Load {
+		if d, err := proc.Spin(cpu); err == nil {
+			spins[cpu] = d
+		}
+	}
+	return machine.Doctor(ctx, s, machine.Observe("/"), machine.Options{
+		Root: "/", Ports: ports, Sample: sample, FileLimit: limit, Uring: machine.ProbeUring(), MemlockKiB: machine.MemlockKiB("/"), Spins: spins,
+	}), nil
+}
+
+// ExamineArgs are a host's description as one of a machine on its own.
+type ExamineArgs struct {
+	Spec   machine.Spec
+	Sample time.Duration
+}
+
+// Examine is the doctor on the agent's host.
+func (a *Agent) Examine(args ExamineArgs, out *[]machine.Check) (err error) {
+	*out, err = Examine(a.ctx, args.Spec, nil, args.Sample)
+	return err
+}
+
+// ExamineHosts is the doctor on each host of a laboratory, by the host's name.
+func ExamineHosts(ctx context.Context, spec machine.Spec, agent []string, w *proc.Watcher, sample time.Duration, progress func(string)) (out map[string][]machine.Check, err error) {
+	if len(agent) == 0 {
+		agent = DefaultAgent
+	}
+	f, _, err := Assemble(ctx, spec, agent, w, progress)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	out = map[string][]machine.Check{}
+	for _, m := range f.all {
+		var checks []machine.Check
+		if err := m.Call(ctx, service+".Examine", ExamineArgs{spec.Alone(m.Host), sample}, &checks); err != nil {
+			return nil, fmt.Errorf("doctor: %w", err)
+		}
+		out[m.Host.Name] = checks
+	}
+	return out, nil
+}

@@ -1,0 +1,253 @@
+package machine
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// expectation compares one thing that was asked for with what is there.
+type expectation struct {
+	name, want, seen string
+	reason, mend     string
+	// met decides; without it seen must equal want.
+	met func(seen string) bool
+}
+
+func (e expectation) check() Check {
+	c := Check{Name: e.name, Status: OK, Observed: orNone(e.seen), Reason: e.reason}
+	met := e.seen == e.want
+	if e.met != nil {
+		met = e.met(e.seen)
+	}
+	switch {
+	case e.seen == "":
+		// Neither well nor wrong: a VM shows little of the machine below it. It is said, and warned of.
+		c.Status, c.Observed, c.Mend = Warn, "not shown by this machine, expected "+e.want, "examine it on the host, or take it out of the description"
+	case !met:
+		c.Status, c.Observed, c.Mend = Warn, fmt.Sprintf("%s, expected %s", e.seen, e.want), e.mend
+	}
+	return c
+}
+
+const provision = " (blitzlab provision --tags tuning does it)"
+
+// tuned are the checks of a description's tuning.
+func tuned(t *Tuning, f Fingerprint, root string) []Check {
+	if t == nil {
+		return nil
+	}
+	r := reader(root)
+	var out []Check
+	add := func(e expectation) {
+		if e.want != "" {
+			out = append(out, e.check())
+		}
+	}
+	onOff := func(v string) string {
+		return map[string]string{"1": "on", "0": "off", "notsupported": "off", "notimplemented": "off", "forceoff": "off"}[v]
+	}
+	add(expectation{name: "kernel", want: t.Kernel, seen: f.Kernel, reason: "the cost of io_uring and TCP changes from kernel to kernel", mend: "install a newer one",
+		met: func(s string) bool { return atLeast(s, t.Kernel) }})
+	add(expectation{name: "boost", want: t.Boost, seen: onOff(f.Boost), reason: "with boost the clock depends on how many cores are warm",
+		mend: "echo " + map[string]string{"on": "1", "off": "0"}[t.Boost] + " > /sys/devices/system/cpu/cpufreq/boost" + provision})
+	smt := r.line("sys/devices/system/cpu/smt/control")
+	if v := onOff(smt); v != "" {
+		smt = v
+	}
+	add(expectation{name: "SMT", want: t.SMT, seen: smt, reason: "two threads of one core take turns: a CPU is half of one, more or less, depending on its neighbour",
+		mend: "echo " + t.SMT + " > /sys/devices/system/cpu/smt/control" + provision})
+	if t.MaxCState > 0 {
+		deep := r.deepest()
+		add(expectation{name: "C-states", want: strconv.Itoa(t.MaxCState) + " at most", seen: deep, reason: "waking from a deep state takes tens of microseconds, which is most of a p99 on an idle machine",
+			mend: "disable the deeper ones in /sys/devices/system/cpu/cpu*/cpuidle/state*/disable" + provision,
+			met:  func(s string) bool { n, err := strconv.Atoi(s); return err == nil && n <= t.MaxCState }})
+	}
+	add(expectation{name: "huge pages as described", want: t.THP, seen: f.THP, reason: "huge pages for everyone blur memory per connection",
+		mend: "echo " + t.THP + " > /sys/kernel/mm/transparent_hugepage/enabled" + provision})
+	add(expectation{name: "clocksource as described", want: t.Clocksource, seen: f.Clocksource, reason: "reading the clock must not be a call into the kernel or a device",
+		mend: "tsc=reliable on the kernel's command line; the log says why it was dropped (dmesg | grep -i tsc)"})
+	if t.Mitigations != "" {
+		seen := "on"
+		if slices.Contains(strings.Fields(r.line("proc/cmdline")), "mitigations=off") {
+			seen = "off"
+		}
+		add(expectation{name: "mitigations", want: t.Mitigations, seen: seen, reason: "they make each system call dearer; figures with and without them are not comparable",
+			mend: "mitigations=" + map[string]string{"on": "auto", "off": "off"}[t.Mitigations] + " on the kernel's command line, and reboot"})
+	}
+	if len(t.Isolated) > 0 {
+		seen := r.line("sys/devices/system/cpu/isolated")
+		if seen == "" {
+			seen = "none"
+		}
+		add(expectation{name: "isolated CPUs", want: t.Isolated.String(), seen: seen, reason: "the scheduler puts other work on CPUs that are not isolated",
+			mend: "isolcpus=" + t.Isolated.String() + " on the kernel's command line, and reboot"})
+	}
+	if t.NUMANodes > 0 {
+		add(expectation{name: "NUMA nodes", want: strconv.Itoa(t.NUMANodes), seen: strconv.Itoa(f.NUMANodes), reason: "memory of another node is slower, and which roles share one decides on the figures",
+			mend: "set NPS (nodes per socket) in the firmware"})
+	}
+	for _, k := range slices.Sorted(maps.Keys(t.Sysctls)) {
+		want := strings.Join(strings.Fields(t.Sysctls[k]), " ")
+		add(expectation{name: k, want: want, seen: strings.Join(strings.Fields(r.line("proc/sys/"+strings.ReplaceAll(k, ".", "/"))), " "),
+			reason: "the description asks for it", mend: fmt.Sprintf("sysctl -w %s=%q", k, want) + provision})
+	}
+	return out
+}
+
+func atLeast(have, want string) bool {
+	h, ok := version(have)
+	w, _ := version(want)
+	return ok && (h[0] > w[0] || h[0] == w[0] && h[1] >= w[1])
+}
+
+// deepest is the number of the deepest idle state of CPU 0 that is enabled; "" where there are none to see.
+func (r reader) deepest() string {
+	dirs, _ := filepath.Glob(filepath.Join(string(r), "sys/devices/system/cpu/cpu0/cpuidle/state*"))
+	deep := -1
+	for _, d := range dirs {
+		n, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(d), "state"))
+		if err == nil && n > deep && r.line(fmt.Sprintf("sys/devices/system/cpu/cpu0/cpuidle/state%d/disable", n)) == "0" {
+			deep = n
+		}
+	}
+	if deep < 0 {
+		return ""
+	}
+	return strconv.Itoa(deep)
+}
+
+// network are the checks of the card that a description names.
+func network(n *NIC, roles Roles, root string) []Check {
+	if n == nil {
+		return nil
+	}
+	r := reader(root)
+	if r.line("sys/class/net/"+n.Interface+"/mtu") == "" {
+		return []Check{{"network card", Warn, n.Interface + " does not exist", "the load of other hosts arrives through it", "correct nic.interface in the description (ip link)"}}
+	}
+	i := r.nic(n.Interface)
+	name := n.Interface + " "
+	var out []Check
+	number := func(what string, want, seen int, reason, mend string) {
+		if want > 0 {
+			s := ""
+			if seen > 0 {
+				s = strconv.Itoa(seen)
+			}
+			out = append(out, expectation{name: name + what, want: strconv.Itoa(want), seen: s, reason: reason, mend: mend}.check())
+		}
+	}
+	if n.Driver != "" {
+		out = append(out, expectation{name: name + "driver", want: n.Driver, seen: i.Driver, reason: "another driver is another card", mend: "correct the description"}.check())
+	}
+	number("speed", n.SpeedMbit, i.SpeedMbit, "a link that fell back to a lower speed saturates before the gateway does", "examine cable and switch (ethtool "+n.Interface+")")
+	number("MTU", n.MTU, i.MTU, "the size of packets decides how many there are", fmt.Sprintf("ip link set %s mtu %d", n.Interface, n.MTU))
+	number("queues", n.Queues, i.RxQueues, "each queue is served by one CPU: too few make it the bottleneck", fmt.Sprintf("ethtool -L %s combined %d", n.Interface, n.Queues)+provision)
+	masks := func(what, file string, cpus CPUSet, seen []string) {
+		for k := range seen {
+			seen[k] = trimMask(seen[k])
+		}
+		slices.Sort(seen)
+		seen = slices.Compact(seen)
+		out = append(out, expectation{name: name + what, want: trimMask(cpus.Mask()), seen: strings.Join(seen, " "),
+			reason: "packets are moved to these CPUs by software; 0 is off", mend: fmt.Sprintf("echo %s > /sys/class/net/%s/queues/…/%s", cpus.Mask(), n.Interface, file) + provision}.check())
+	}
+	masks("RPS", "rps_cpus", n.RPSCPUs, i.RPS)
+	if len(n.XPSCPUs) > 0 {
+		masks("XPS", "xps_cpus", n.XPSCPUs, i.XPS)
+	}
+	if len(n.IRQCPUs) > 0 {
+		out = append(out, r.interrupts(n))
+	}
+	if n.NUMANode != nil && *n.NUMANode >= 0 {
+		out = append(out, r.near(n, i, roles))
+	}
+	return out
+}
+
+func trimMask(s string) string {
+	s = strings.TrimLeft(strings.ReplaceAll(s, ",", ""), "0")
+	if s == "" {
+		return "0"
+	}
+	return s
+}
+
+// interrupts compares the affinity of the card's interrupts.
+func (r reader) interrupts(n *NIC) Check {
+	dirs, _ := filepath.Glob(filepath.Join(string(r), "sys/class/net", n.Interface, "device/msi_irqs/*"))
+	var seen CPUSet
+	for _, d := range dirs {
+		if set, err := ParseCPUSet(r.line("proc/irq/" + filepath.Base(d) + "/smp_affinity_list")); err == nil {
+			seen = append(seen, set...)
+		}
+	}
+	slices.Sort(seen)
+	seen = slices.Compact(seen)
+	return expectation{name: n.Interface + " interrupts", want: "within " + n.IRQCPUs.String(), seen: seen.String(), reason: "an interrupt on a CPU of another role is work that the figures do not show",
+		mend: "stop irqbalance, and blitzlab provision --tags nic",
+		met: func(string) bool {
+			return !slices.ContainsFunc(seen, func(c int) bool { return !slices.Contains(n.IRQCPUs, c) })
+		}}.check()
+}
+
+// near tells whether the server's CPUs are of the node that the card hangs on.
+func (r reader) near(n *NIC, i Interface, roles Roles) Check {
+	seen := ""
+	if i.NUMANode >= 0 {
+		seen = strconv.Itoa(i.NUMANode)
+	}
+	local, err := ParseCPUSet(r.line("sys/devices/system/node/node" + seen + "/cpulist"))
+	far := slices.ContainsFunc(roles.Server, func(c int) bool { return !slices.Contains(local, c) })
+	if seen != "" && err == nil && far {
+		seen += ", and server CPUs of another node"
+	}
+	return expectation{name: n.Interface + " NUMA node", want: strconv.Itoa(*n.NUMANode), seen: seen, reason: "a server far from its card pays for every packet that crosses over",
+		mend: "give the server CPUs of the card's node (cat /sys/class/net/" + n.Interface + "/device/local_cpulist)"}.check()
+}
+
+// throttled tells whether the CPUs had to be slowed down since the machine started.
+func throttled(root string) (Check, bool) {
+	files, _ := filepath.Glob(filepath.Join(root, "sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/package_throttle_count"))
+	if len(files) == 0 {
+		return Check{}, false
+	}
+	most, r := 0, reader(root)
+	for _, f := range files {
+		if rel, err := filepath.Rel(root, f); err == nil {
+			most = max(most, r.number(rel))
+		}
+	}
+	c := Check{Name: "throttling", Status: OK, Observed: "never since it started", Reason: "a CPU that was too hot ran slower while it was measured"}
+	if most > 0 {
+		c.Status, c.Observed, c.Mend = Warn, fmt.Sprintf("%d times since it started", most), "examine the cooling; lower the power limit"
+	}
+	return c, true
+}
+
+// neighbours compares how fast CPUs do the same work.
+func neighbours(spins map[int]time.Duration) (Check, bool) {
+	if len(spins) < 2 {
+		return Check{}, false
+	}
+	fastest := time.Hour
+	for _, d := range spins {
+		fastest = min(fastest, d)
+	}
+	var slow []string
+	for _, cpu := range slices.Sorted(maps.Keys(spins)) {
+		if ratio := float64(spins[cpu]) / float64(fastest); ratio > 1.10 {
+			slow = append(slow, fmt.Sprintf("CPU %d by %.0f %%", cpu, 100*(ratio-1)))
+		}
+	}
+	c := Check{Name: "spin", Status: OK, Observed: fmt.Sprintf("%d CPUs equally fast, within 10 %%", len(spins)), Reason: "a CPU that is slower than the others shares its core, or its clock is lower"}
+	if len(slow) > 0 {
+		c.Status, c.Observed, c.Mend = Warn, "slower than the fastest: "+strings.Join(slow, ", "), "look for a neighbour (SMT, another VM) and for the clock (governor, temperature); try again"
+	}
+	return c, true
+}
