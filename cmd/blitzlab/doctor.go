@@ -14,12 +14,13 @@ import (
 )
 
 type doctorCmd struct {
-	Machine  string        `help:"Description in machines/ to compare with, in place of the one that matches." placeholder:"NAME"`
-	Ports    []int         `default:"8080,9901" help:"Ports that must be free." placeholder:"N,…"`
-	Sample   time.Duration `default:"2s" help:"How long to watch the CPUs."`
-	Machines string        `help:"Directory of machine descriptions (default: machines/ of the checkout)." placeholder:"DIR"`
-	Agent    string        `help:"With a machine of several hosts: path of blitzlab on them." placeholder:"PATH"`
-	JSON     bool          `name:"json" help:"Print as JSON."`
+	Machine   string        `help:"Description in machines/ to compare with, in place of the one that matches." placeholder:"NAME"`
+	Ports     []int         `default:"8080,9901" help:"Ports that must be free." placeholder:"N,…"`
+	Sample    time.Duration `default:"2s" help:"How long to watch the CPUs."`
+	Machines  string        `help:"Directory of machine descriptions (default: machines/ of the checkout)." placeholder:"DIR"`
+	Agent     string        `help:"With a machine of several hosts: path of blitzlab on them." placeholder:"PATH"`
+	Calibrate bool          `help:"Trust this machine as it is now: ends its quarantine. Not with a machine of several hosts."`
+	JSON      bool          `name:"json" help:"Print as JSON."`
 }
 
 // Run implements the command: exit code 1 if a check failed.
@@ -40,6 +41,9 @@ func (c *doctorCmd) Run(ctx context.Context) error {
 	}
 	checks, err := lab.Examine(ctx, spec, c.Ports, c.Sample)
 	if err != nil {
+		return err
+	}
+	if checks, err = c.trust(spec, checks); err != nil {
 		return err
 	}
 	if c.JSON {
@@ -105,4 +109,23 @@ func (c *doctorCmd) hosts(ctx context.Context, spec machine.Spec) (err error) {
 		return exitCode(1)
 	}
 	return err
+}
+
+// trust adds whether the machine is in quarantine, or ends it if nothing else is wrong.
+func (c *doctorCmd) trust(spec machine.Spec, checks []machine.Check) ([]machine.Check, error) {
+	dir, f := machine.StateDir(), machine.Observe("/")
+	if c.Calibrate {
+		if err := machine.Unfit(checks); err != nil {
+			return nil, fmt.Errorf("an unfit machine is not calibrated: %w", err)
+		}
+		if err := machine.Calibrate(dir, spec.Name, f, time.Now()); err != nil {
+			return nil, err
+		}
+	}
+	check := machine.Check{Name: "quarantine", Status: machine.OK, Observed: "as it was when it was calibrated",
+		Reason: "figures of a machine that has changed, or whose A/A run drifted, are not comparable with its earlier ones"}
+	if err := machine.Trust(dir, spec.Name, f, time.Now()); err != nil {
+		check.Status, check.Observed, check.Mend = machine.Fail, err.Error(), "find out why, then blitzlab doctor --calibrate"
+	}
+	return append(checks, check), nil
 }

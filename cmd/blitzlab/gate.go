@@ -103,6 +103,12 @@ func (c *gateCmd) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if why := gate.Drifted(out); why != "" && !c.Force {
+		out.Notes = append(out.Notes, "This machine is in quarantine from now on: "+why+".")
+		if err := machine.Quarantine(machine.StateDir(), prep.Spec.Name, why, prep.Fingerprint, time.Now()); err != nil {
+			return err
+		}
+	}
 	for _, u := range prep.Unfit {
 		out.Notes = append(out.Notes, "Forced in spite of "+u+".")
 	}

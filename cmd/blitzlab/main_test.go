@@ -39,7 +39,7 @@ func blitzlab(t *testing.T, args ...string) (cmd *exec.Cmd, stdout, stderr *byte
 	require.NoError(t, err)
 	tmp = t.TempDir()
 	cmd = exec.Command(self, args...)
-	cmd.Env = append(os.Environ(), "BLITZLAB_TEST_MAIN=1", "TMPDIR="+tmp)
+	cmd.Env = append(os.Environ(), "BLITZLAB_TEST_MAIN=1", "TMPDIR="+tmp, "BLITZLAB_STATE="+filepath.Join(tmp, "state"))
 	stdout, stderr = &bytes.Buffer{}, &bytes.Buffer{}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	return cmd, stdout, stderr, tmp

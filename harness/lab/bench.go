@@ -85,6 +85,9 @@ func Prepare(ctx context.Context, machinesDir, name string, force, pin bool) (Pr
 			p.Unfit = append(p.Unfit, c.Name+": "+c.Observed)
 		}
 	}
+	if err := machine.Trust(machine.StateDir(), p.Spec.Name, p.Fingerprint, time.Now()); err != nil {
+		p.Unfit = append(p.Unfit, err.Error())
+	}
 	if len(p.Unfit) > 0 && !force {
 		return p, fmt.Errorf("%w: %s (blitzlab doctor explains; --force runs all the same and marks the results)", ErrUnfit, strings.Join(p.Unfit, "; "))
 	}

@@ -33,17 +33,23 @@ const (
 	memlockKiB = 65536
 )
 
+// groupOf are the inventory's groups. They are not called like the roles, which are likely names of hosts.
+var groupOf = map[string]string{machine.RoleProxy: "proxies", machine.RoleLoad: "generators", machine.RoleOrigin: "origins"}
+
 // Inventory renders the hosts and their variables. A machine without hosts is provisioned itself, without ssh, in all roles.
 func Inventory(s machine.Spec, o Options) ([]byte, error) {
 	hosts := s.Hosts
 	if !s.Distributed() {
 		hosts = []machine.Host{{Name: s.Name, Address: "127.0.0.1", SSH: "local", Roles: []string{machine.RoleProxy, machine.RoleLoad, machine.RoleOrigin}}}
 	}
-	all, groups := map[string]any{}, map[string]map[string]any{machine.RoleProxy: {}, machine.RoleLoad: {}, machine.RoleOrigin: {}}
+	all, groups := map[string]any{}, map[string]map[string]any{}
+	for _, g := range groupOf {
+		groups[g] = map[string]any{}
+	}
 	for _, h := range hosts {
 		all[h.Name] = hostVars(s, h, o)
 		for _, r := range h.Roles {
-			groups[r][h.Name] = nil
+			groups[groupOf[r]][h.Name] = nil
 		}
 	}
 	targets := s.Targets

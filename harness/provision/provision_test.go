@@ -53,8 +53,8 @@ func TestInventory(t *testing.T) {
 	assert.Equal(t, "0-1", p["nic_irq_cpus"])
 	assert.Equal(t, "", l["nic_interface"])
 	assert.Equal(t, []any{map[string]any{"path": "/sys/class/net/eth0/queues/rx-*/rps_cpus", "value": "2,00000002"}}, p["nic_settings"])
-	assert.Contains(t, v.All.Children["proxy"].Hosts, "p")
-	assert.Contains(t, v.All.Children["origin"].Hosts, "l")
+	assert.Contains(t, v.All.Children["proxies"].Hosts, "p")
+	assert.Contains(t, v.All.Children["origins"].Hosts, "l")
 	assert.Equal(t, "present", v.All.Vars["kernel_state"])
 	assert.Equal(t, "abc", v.All.Vars["envoy_sha256"])
 	assert.NotContains(t, v.All.Vars["lab_targets"], "envoy", "without a checksum that somebody vouches for")
@@ -93,7 +93,7 @@ func TestEveryDescriptionMakesAnInventory(t *testing.T) {
 		s, err := machine.Load(f)
 		require.NoError(t, err)
 		v := read(t, s, Options{})
-		for _, role := range []string{"proxy", "load", "origin"} {
+		for _, role := range []string{"proxies", "generators", "origins"} {
 			assert.NotEmpty(t, v.All.Children[role].Hosts, "%s: %s", f, role)
 		}
 		if !s.Distributed() {

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/blitz-gateway/blitz/harness/proc"
 )
 
 const (
@@ -48,6 +50,24 @@ rm -rf "$root/usr/sbin/policy-rc.d" "$root/etc/blitzlab" "$root/var/lib/blitzlab
 exec chroot "$root" /usr/sbin/sshd -D -e -f /dev/null -o HostKey=/etc/ssh/host -o AuthorizedKeysFile=/etc/ssh/client.pub -o UsePAM=yes \
 	-o PermitRootLogin=prohibit-password -o PasswordAuthentication=no -o StrictModes=no -o PrintMotd=no -o Subsystem="sftp internal-sftp"
 `
+
+// watcher ends the hosts should the test itself be killed.
+var watcher *proc.Watcher
+
+func TestMain(m *testing.M) {
+	if os.Getenv("LAB_TEST_WATCH") != "" {
+		proc.Watch(os.Stdin)
+		return
+	}
+	w, err := proc.StartWatcher("/usr/bin/env", "LAB_TEST_WATCH=1", os.Args[0])
+	if err != nil {
+		panic(err)
+	}
+	watcher = w
+	code := m.Run()
+	_ = w.Close()
+	os.Exit(code)
+}
 
 // need skips with the reason when this machine cannot have such hosts.
 func need(t *testing.T) {
@@ -88,7 +108,7 @@ func newLaboratory(t *testing.T) *laboratory {
 	need(t)
 	l := &laboratory{t: t, keys: t.TempDir()}
 	if _, err := net.InterfaceByName(bridge); err == nil {
-		t.Fatalf("there is a %s already: another lab-test runs, or was killed (ip link del %s; ip -all netns del)", bridge, bridge)
+		t.Fatalf("there is a %s already: another lab-test runs, or one was killed (then: ip link del %s; ip netns del blitzlab-NAME)", bridge, bridge)
 	}
 	for _, k := range []string{"host", "client"} {
 		run(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", filepath.Join(l.keys, k))
@@ -124,7 +144,9 @@ func (l *laboratory) start(name string, n int) (addr string) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = 5 * time.Second
 	require.NoError(t, cmd.Start())
+	watcher.Add(cmd.Process.Pid)
 	t.Cleanup(func() {
+		defer watcher.Remove(cmd.Process.Pid)
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // and with unshare its child, which is the first process of all others there
 		_ = cmd.Wait()
 	})

@@ -163,7 +163,7 @@ func TestOneHostInCheckMode(t *testing.T) {
 	require.NoError(t, os.WriteFile(play, []byte(text), 0o644))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "ansible-playbook", "-i", addr+",", "-u", "root", "--ssh-common-args", strings.Join(l.options(), " "), "--check", play)
+	cmd := exec.CommandContext(ctx, "ansible-playbook", "-i", addr+",", "-u", "root", "--ssh-common-args="+strings.Join(l.options(), " "), "--check", play)
 	cmd.Env = append(os.Environ(), "ANSIBLE_CONFIG="+filepath.Join(root, "ansible", "ansible.cfg"), "LC_ALL=C.UTF-8")
 	said, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(said))

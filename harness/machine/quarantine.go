@@ -1,0 +1,164 @@
+package machine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ErrQuarantined says that figures of this machine cannot be compared with its earlier ones until it is calibrated again.
+var ErrQuarantined = errors.New("this machine is in quarantine")
+
+// Calibration is what was known of a machine when it was last trusted.
+type Calibration struct {
+	Schema      string      `json:"schema"`
+	Machine     string      `json:"machine"`
+	At          time.Time   `json:"at"`
+	Fingerprint Fingerprint `json:"fingerprint"`
+	// Quarantined says why it is not trusted now, since when; empty for a good machine.
+	Quarantined string    `json:"quarantined,omitempty"`
+	Since       time.Time `json:"since,omitzero"`
+}
+
+const calibrationSchema = "blitz.calibration/1"
+
+// StateDir is where calibrations are kept: a directory of this machine's, never of the checkout.
+func StateDir() string {
+	if d := os.Getenv("BLITZLAB_STATE"); d != "" {
+		return d
+	}
+	d, err := os.UserCacheDir()
+	if err != nil {
+		d = os.TempDir()
+	}
+	return filepath.Join(d, "blitzlab", "machines")
+}
+
+// Trust is nil when the machine may be measured on. A machine that is seen for the first time is trusted as it is. One that has changed since it was
+// calibrated, or that was put into quarantine, is ErrQuarantined with the reason.
+func Trust(dir, name string, f Fingerprint, now time.Time) error {
+	c, err := readCalibration(dir, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Calibrate(dir, name, f, now)
+	}
+	if err != nil {
+		return err
+	}
+	if c.Quarantined == "" {
+		changed := changes(c.Fingerprint, f)
+		if len(changed) == 0 {
+			return nil
+		}
+		c.Quarantined, c.Since = "it has changed since it was calibrated: "+strings.Join(changed, "; "), now.UTC()
+		if err := c.write(dir); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w since %s: %s; blitzlab doctor --calibrate trusts it again as it is now", ErrQuarantined, c.Since.Format(time.DateTime), c.Quarantined)
+}
+
+// Calibrate trusts the machine as it is now.
+func Calibrate(dir, name string, f Fingerprint, now time.Time) error {
+	return Calibration{Schema: calibrationSchema, Machine: name, At: now.UTC(), Fingerprint: f}.write(dir)
+}
+
+// Quarantine has the machine refused from now on, for a reason. The first reason stays.
+func Quarantine(dir, name, reason string, f Fingerprint, now time.Time) error {
+	c, err := readCalibration(dir, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		c = Calibration{Schema: calibrationSchema, Machine: name, At: now.UTC(), Fingerprint: f}
+	} else if err != nil {
+		return err
+	}
+	if c.Quarantined == "" {
+		c.Quarantined, c.Since = reason, now.UTC()
+	}
+	return c.write(dir)
+}
+
+func calibrationFile(dir, name string) string { return filepath.Join(dir, name+".json") }
+
+func readCalibration(dir, name string) (c Calibration, err error) {
+	file := calibrationFile(dir, name)
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal(b, &c); err != nil {
+		return c, fmt.Errorf("%s: %w; remove it, or blitzlab doctor --calibrate", file, err)
+	}
+	if c.Schema != calibrationSchema || c.Machine != name {
+		return c, fmt.Errorf("%s: schema %q of machine %q is not what this program writes for %s", file, c.Schema, c.Machine, name)
+	}
+	return c, nil
+}
+
+// write replaces the file, which is whole at every moment.
+func (c Calibration) write(dir string) error {
+	b, err := json.MarshalIndent(c, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".calibration-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, '\n'))
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), calibrationFile(dir, c.Machine))
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// changes lists what differs and decides on figures. The program that looks (its Go version) does not, and the congestion control is switched by runs
+// themselves; a little memory comes and goes with the hypervisor.
+func changes(old, now Fingerprint) []string {
+	var out []string
+	add := func(what string, a, b any) {
+		if fmt.Sprint(a) != fmt.Sprint(b) {
+			out = append(out, fmt.Sprintf("%s was %v, is %v", what, a, b))
+		}
+	}
+	add("kernel", old.Kernel, now.Kernel)
+	add("CPU model", old.CPUModel, now.CPUModel)
+	add("CPUs", old.CPUs, now.CPUs)
+	add("threads of a core", old.ThreadsCore, now.ThreadsCore)
+	add("NUMA nodes", old.NUMANodes, now.NUMANodes)
+	add("hypervisor", orNone(old.Hypervisor), orNone(now.Hypervisor))
+	add("governor", orNone(old.Governor), orNone(now.Governor))
+	add("boost", orNone(old.Boost), orNone(now.Boost))
+	add("huge pages", orNone(old.THP), orNone(now.THP))
+	add("clocksource", orNone(old.Clocksource), orNone(now.Clocksource))
+	add("kernel command line", old.CommandLine, now.CommandLine)
+	for _, k := range keys(old.Mitigations, now.Mitigations) {
+		add("mitigation of "+k, orNone(old.Mitigations[k]), orNone(now.Mitigations[k]))
+	}
+	for _, k := range keys(old.Sysctls, now.Sysctls) {
+		if k != "net.ipv4.tcp_congestion_control" {
+			add(k, orNone(old.Sysctls[k]), orNone(now.Sysctls[k]))
+		}
+	}
+	if d := float64(old.MemoryBytes-now.MemoryBytes) / float64(max(old.MemoryBytes, 1)); d > 0.05 || d < -0.05 {
+		add("memory", old.MemoryBytes>>20, now.MemoryBytes>>20)
+	}
+	return out
+}
+
+func keys(a, b map[string]string) []string {
+	all := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
+	slices.Sort(all)
+	return slices.Compact(all)
+}
