@@ -23,7 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// churnTime is how long the test goes on, on both engines together; the environment says more for the full minute.
+// churnTime is how long a test goes on, on both engines together; the environment says more for the full minute.
 func churnTime(t *testing.T) time.Duration {
 	s := os.Getenv("BLITZ_CHURN")
 	if s == "" {
@@ -214,46 +214,50 @@ func TestChurnLeavesNothing(t *testing.T) {
 	engines(t, func(t *testing.T, engine string) {
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
-		g := start(t, engine, churnConfig, scripted(t, churner(seed)))
-		var connections atomic.Int64
-		run := func(clients int, d time.Duration) {
-			var all sync.WaitGroup
-			stop := time.Now().Add(d)
-			for i := range clients {
-				all.Go(func() {
-					rnd := rand.New(rand.NewPCG(seed, uint64(i)))
-					for time.Now().Before(stop) {
-						churn(g.addr(0), rnd)
-						connections.Add(1)
-					}
-				})
-			}
-			all.Wait()
-		}
-		run(100, 200*time.Millisecond) // what is allocated once is there
-		var usage worker.Usage
-		idle := func() bool {
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			defer cancel()
-			usage = g.Usage(ctx)
-			return usage == worker.Usage{}
-		}
-		require.True(t, settle(idle), "before: %+v", usage)
-		files, routines, memory := openFiles(t), runtime.NumGoroutine(), residentKiB(t)
-
-		connections.Store(0)
-		run(150, churnTime(t)/2)
-		t.Logf("%d connections", connections.Load())
-		require.Greater(t, connections.Load(), int64(100))
-
-		require.True(t, settle(idle), "the worker still holds %+v", usage)
-		require.True(t, settle(func() bool { return openFiles(t) <= files }), "%d descriptors, %d before", openFiles(t), files)
-		require.True(t, settle(func() bool { return runtime.NumGoroutine() <= routines }), "%d goroutines, %d before", runtime.NumGoroutine(), routines)
-		// The worker gives unused buffers back within some seconds. What this process itself needed is in the figure, too.
-		const slack = 24 << 10
-		if memoryIsOurs {
-			require.True(t, settle(func() bool { return residentKiB(t) <= memory+slack }), "%d KiB resident, %d before", residentKiB(t), memory)
-		}
-		require.NoError(t, g.Err())
+		churnLeavesNothing(t, start(t, engine, churnConfig, scripted(t, churner(seed))), seed, churnTime(t)/2, churn)
 	})
+}
+
+// churnLeavesNothing lets clients do as churn does for some time, and then looks for what they have left behind.
+func churnLeavesNothing(t *testing.T, g gateway, seed uint64, d time.Duration, churn func(addr string, rnd *rand.Rand)) {
+	var connections atomic.Int64
+	run := func(clients int, d time.Duration) {
+		var all sync.WaitGroup
+		stop := time.Now().Add(d)
+		for i := range clients {
+			all.Go(func() {
+				rnd := rand.New(rand.NewPCG(seed, uint64(i)))
+				for time.Now().Before(stop) {
+					churn(g.addr(0), rnd)
+					connections.Add(1)
+				}
+			})
+		}
+		all.Wait()
+	}
+	run(100, 200*time.Millisecond) // what is allocated once is there
+	var usage worker.Usage
+	idle := func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		usage = g.Usage(ctx)
+		return usage == worker.Usage{}
+	}
+	require.True(t, settle(idle), "before: %+v", usage)
+	files, routines, memory := openFiles(t), runtime.NumGoroutine(), residentKiB(t)
+
+	connections.Store(0)
+	run(150, d)
+	t.Logf("%d connections", connections.Load())
+	require.Greater(t, connections.Load(), int64(100))
+
+	require.True(t, settle(idle), "the worker still holds %+v", usage)
+	require.True(t, settle(func() bool { return openFiles(t) <= files }), "%d descriptors, %d before", openFiles(t), files)
+	require.True(t, settle(func() bool { return runtime.NumGoroutine() <= routines }), "%d goroutines, %d before", runtime.NumGoroutine(), routines)
+	// The worker gives unused buffers back within some seconds. What this process itself needed is in the figure, too.
+	const slack = 24 << 10
+	if memoryIsOurs {
+		require.True(t, settle(func() bool { return residentKiB(t) <= memory+slack }), "%d KiB resident, %d before", residentKiB(t), memory)
+	}
+	require.NoError(t, g.Err())
 }

@@ -10,9 +10,12 @@
 //	early_test.go        uploads that nobody reads
 //	tagged_test.go       no answer is ever crossed or lost, under faults
 //	faults_test.go       the same for a whole worker on the scripted kernel
+//	h2_faults_test.go    and with HTTP/2 on either side, or on both
 //	churn_test.go        nothing leaks
-//	websocket_test.go    a long conversation through a tunnel
+//	h2_churn_test.go     the same with HTTP/2, with and without TLS
+//	websocket_test.go    a long conversation through a tunnel, in every pairing of versions
+//	bridge_test.go       WebSocket over HTTP/2 by Go's client and server
 //	differential_test.go the same bytes to net/http and nginx; differences_test.go says which differences are meant
 //
-// Longer runs: BLITZ_TAGGED=1000000 (requests on each engine), BLITZ_CHURN=60s (both engines together), BLITZ_SEED=n (other mutations).
+// Longer runs: BLITZ_TAGGED=1000000 (requests on each engine), BLITZ_CHURN=60s (both engines together; half as long for HTTP/2), BLITZ_SEED=n (other mutations).
 package hardening

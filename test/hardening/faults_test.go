@@ -31,6 +31,7 @@ clusters:
     endpoints: [{address: "127.0.0.1:9000"}]
     timeouts: {keepalive: 1s, idle: 5s, first_byte: 5s}
     max_connections: 4
+    protocol: PROTOCOL
 routes:
   - {match: {path: /*}, cluster: app}
 `
@@ -43,20 +44,31 @@ type fakeWorld struct {
 	w       *worker.Worker
 	rnd     *rand.Rand
 	ln      *looptest.PeerListener
-	servers []*fakeServer
-	clients []*fakeClient
+	servers []fakeParty
+	clients []fakeParty
 	resets  bool // connections may die, so that requests may fail
+	h2      pairing
 	moved   bool // bytes arrived somewhere
 	err     error
 }
 
+// fakeParty is one end of a connection that the test plays.
+type fakeParty interface {
+	// turn goes on as far as it can.
+	turn()
+	// done tells whether it has nothing left to do, and how many requests it saw answered.
+	done() (over bool, answered int)
+}
+
 type fakeServer struct {
+	w    *fakeWorld
 	peer *looptest.Peer
 	acc  []byte
 	over bool
 }
 
 type fakeClient struct {
+	w      *fakeWorld
 	peer   *looptest.Peer
 	tags   []string
 	sizes  []int
@@ -66,10 +78,11 @@ type fakeClient struct {
 	over   bool
 }
 
-func newFakeWorld(t *testing.T, seed uint64, f looptest.Faults, resets bool) *fakeWorld {
-	w := &fakeWorld{k: looptest.NewKernel(seed, f), rnd: rand.New(rand.NewPCG(seed, 7)), resets: resets}
+func newFakeWorld(t *testing.T, seed uint64, f looptest.Faults, resets bool, h2 pairing) *fakeWorld {
+	w := &fakeWorld{k: looptest.NewKernel(seed, f), rnd: rand.New(rand.NewPCG(seed, 7)), resets: resets, h2: h2}
 	w.k.Window = 8<<10 + w.rnd.IntN(64<<10)
-	c, err := config.Parse("test.yaml", []byte(fakeConfig))
+	protocol := map[bool]string{false: "h1", true: "h2"}[h2.up]
+	c, err := config.Parse("test.yaml", []byte(strings.Replace(fakeConfig, "PROTOCOL", protocol, 1)))
 	require.NoError(t, err)
 	snap, err := snapshot.Build(c, 1)
 	require.NoError(t, err)
@@ -82,7 +95,11 @@ func newFakeWorld(t *testing.T, seed uint64, f looptest.Faults, resets bool) *fa
 	for i := range 1 + w.rnd.IntN(5) {
 		p, err := w.k.Dial(snap.Listeners[0].Address)
 		require.NoError(t, err)
-		c := &fakeClient{peer: p}
+		if h2.down {
+			w.clients = append(w.clients, newFakeH2Client(w, p, fmt.Sprintf("s%dc%d", seed, i)))
+			continue
+		}
+		c := &fakeClient{w: w, peer: p}
 		for j := range 1 + w.rnd.IntN(6) {
 			c.tags = append(c.tags, fmt.Sprintf("s%dc%dr%d", seed, i, j))
 			c.sizes = append(c.sizes, w.size())
@@ -140,8 +157,8 @@ func (w *fakeWorld) run() error {
 		}
 	}
 	for _, c := range w.clients {
-		if !c.over {
-			return fmt.Errorf("%s is not answered", c.tags[c.next])
+		if over, n := c.done(); !over {
+			return fmt.Errorf("after %d answers, the next does not come: %v", n, c)
 		}
 	}
 	return nil
@@ -158,15 +175,20 @@ func (w *fakeWorld) read(p *looptest.Peer, acc *[]byte) bool {
 // pump plays both sides as far as it goes, and tells whether every client is done.
 func (w *fakeWorld) pump() bool {
 	for p := w.ln.Accept(); p != nil; p = w.ln.Accept() {
-		w.servers = append(w.servers, &fakeServer{peer: p})
+		if w.h2.up {
+			w.servers = append(w.servers, newFakeH2Server(w, p))
+		} else {
+			w.servers = append(w.servers, &fakeServer{w: w, peer: p})
+		}
 	}
 	for _, s := range w.servers {
-		w.serve(s)
+		s.turn()
 	}
 	done := true
 	for _, c := range w.clients {
-		w.check(c)
-		done = done && c.over
+		c.turn()
+		over, _ := c.done()
+		done = done && over
 	}
 	return done || w.err != nil
 }
@@ -177,8 +199,13 @@ func (w *fakeWorld) failf(format string, args ...any) {
 	}
 }
 
-// serve answers what has arrived whole.
-func (w *fakeWorld) serve(s *fakeServer) {
+func (s *fakeServer) done() (bool, int) { return s.over, 0 }
+
+func (c *fakeClient) done() (bool, int) { return c.over, c.next }
+
+// turn answers what has arrived whole.
+func (s *fakeServer) turn() {
+	w := s.w
 	if s.over || !w.read(s.peer, &s.acc) {
 		return
 	}
@@ -231,8 +258,9 @@ func (w *fakeWorld) serve(s *fakeServer) {
 	}
 }
 
-// check reads what has arrived whole at a client.
-func (w *fakeWorld) check(c *fakeClient) {
+// turn reads what has arrived whole at a client.
+func (c *fakeClient) turn() {
+	w := c.w
 	if c.over || !w.read(c.peer, &c.acc) {
 		return
 	}
@@ -267,37 +295,43 @@ func (w *fakeWorld) check(c *fakeClient) {
 	c.peer.Close()
 }
 
-// A whole worker under seeded faults: short reads and writes, missing buffers, late, duplicate and cancelled completions, and in the second run
+// faultModes are kernels of different reliability.
+var faultModes = []struct {
+	name   string
+	faults looptest.Faults
+	resets bool
+}{
+	{"no faults", looptest.Faults{}, false},
+	{"faults that lose nothing", looptest.AllFaults(100), false},
+	{"dying connections", looptest.AllFaults(50).WithResets(15), true},
+}
+
+// A whole worker under seeded faults: short reads and writes, missing buffers, late, duplicate and cancelled completions, and in the last run
 // connections that die at every step. Every request gets its own answer, and at the end nothing is left.
-func TestWorkerUnderFaults(t *testing.T) {
-	for _, mode := range []struct {
-		name   string
-		faults looptest.Faults
-		resets bool
-	}{
-		{"no faults", looptest.Faults{}, false},
-		{"faults that lose nothing", looptest.AllFaults(100), false},
-		{"dying connections", looptest.AllFaults(50).WithResets(15), true},
-	} {
+func TestWorkerUnderFaults(t *testing.T) { underFaults(t, pairing{}, faultSeeds) }
+
+func underFaults(t *testing.T, h2 pairing, seeds int) {
+	for _, mode := range faultModes {
 		t.Run(mode.name, func(t *testing.T) {
 			requests := 0
-			for seed := range uint64(faultSeeds) {
-				w := newFakeWorld(t, seed, mode.faults, mode.resets)
+			for seed := range uint64(seeds) {
+				w := newFakeWorld(t, seed, mode.faults, mode.resets, h2)
 				require.NoError(t, w.run(), "seed %d", seed)
 				for _, c := range w.clients {
-					requests += c.next
+					_, n := c.done()
+					requests += n
 				}
 				w.k.SetFaults(looptest.Faults{})
 				for range 20 { // idle connections end
 					require.NoError(t, w.k.Advance(time.Second), "seed %d", seed)
 					w.pump()
 				}
+				require.NoError(t, w.err, "seed %d", seed)
 				require.Zero(t, w.w.Open(), "seed %d: client connections", seed)
-				require.Zero(t, w.w.BufferBytes(), "seed %d: buffers", seed)
-				require.Zero(t, w.l.Stats().Sockets, "seed %d: sockets", seed)
+				require.Equal(t, worker.Usage{}, w.w.Usage(), "seed %d: what the worker holds", seed)
 				require.Equal(t, 1, w.k.OpenFDs(), "seed %d: descriptors but the listener", seed)
 			}
-			require.Greater(t, requests, 3*faultSeeds)
+			require.Greater(t, requests, 3*seeds)
 			t.Logf("%d requests answered", requests)
 		})
 	}

@@ -18,6 +18,7 @@ import (
 )
 
 const (
+	// webSocketMessages is for each of the four ways through the gateway.
 	webSocketMessages = 10_000
 	webSocketLimit    = 1 << 20
 	// webSocketAhead is how many messages are under way at once.
@@ -90,17 +91,33 @@ func messages(seed uint64) func() (websocket.MessageType, []byte) {
 	}
 }
 
-// A conversation of 10,000 messages of random sizes in random fragments, in both directions at once, through an upgraded connection.
+// A conversation of thousands of messages of random sizes in random fragments, in both directions at once, through every pairing of the Upgrade of
+// HTTP/1.1 and the extended CONNECT of HTTP/2.
 func TestWebSocketEcho(t *testing.T) {
+	for _, h2 := range []pairing{{}, {up: true}, {down: true}, {down: true, up: true}} {
+		name := map[bool]string{false: "h1", true: "h2"}
+		t.Run(name[h2.down]+" to "+name[h2.up], func(t *testing.T) { webSocketEcho(t, h2) })
+	}
+}
+
+func webSocketEcho(t *testing.T, h2 pairing) {
 	engines(t, func(t *testing.T, engine string) {
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
 		up := httptest.NewServer(echoWebSocket(seed))
 		defer up.Close()
-		g := start(t, engine, responseConfig, strings.TrimPrefix(up.URL, "http://"))
+		addr, conf := strings.TrimPrefix(up.URL, "http://"), responseConfig
+		if h2.up {
+			addr, conf = bridgeFromH2(t, addr), strings.Replace(conf, "name: app\n", "name: app\n    protocol: h2\n", 1)
+		}
+		g := start(t, engine, conf, addr)
+		front := g.addr(0)
+		if h2.down {
+			front = bridgeToH2(t, front)
+		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		c, _, err := websocket.Dial(ctx, "ws://"+g.addr(0)+"/tunnel/ws", nil)
+		c, _, err := websocket.Dial(ctx, "ws://"+front+"/tunnel/ws", nil)
 		require.NoError(t, err)
 		defer c.CloseNow()
 		c.SetReadLimit(webSocketLimit)

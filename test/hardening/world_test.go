@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,7 +20,21 @@ import (
 // patience is how long anything may take that should take milliseconds. It only ends tests that have failed.
 const patience = 10 * time.Second
 
+// pairing says which sides of the gateway speak HTTP/2.
+type pairing struct{ down, up bool }
+
+// extendedConnect makes Go's server of HTTP/2 accept extended CONNECT. It is read when a process begins.
+const extendedConnect = "http2xconnect=1"
+
 func TestMain(m *testing.M) {
+	if v := os.Getenv("GODEBUG"); !strings.Contains(v, extendedConnect) {
+		self, err := os.Executable()
+		if err == nil {
+			err = syscall.Exec(self, os.Args, append(os.Environ(), "GODEBUG="+strings.TrimPrefix(v+","+extendedConnect, ",")))
+		}
+		slog.Error("the test cannot run itself again", "error", err)
+		os.Exit(1)
+	}
 	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	os.Exit(m.Run())
 }
