@@ -8,7 +8,7 @@ type HTTP2 struct {
 	MaxConcurrentStreams int `yaml:"max_concurrent_streams" min:"1" max:"1000000"`
 	// How much of one request body a client may send before any of it has been passed on. It doubles for a request that uses it up.
 	StreamWindow Size `yaml:"stream_window" min:"1KiB" max:"64MiB"`
-	// How far it may grow.
+	// How far it may grow. When the buffers of a worker run short it stops growing, and shrinks again.
 	MaxStreamWindow Size `yaml:"max_stream_window" min:"1KiB" max:"64MiB"`
 	// The same for all requests of a connection together: it bounds the memory for request bodies of one connection.
 	ConnectionWindow Size `yaml:"connection_window" min:"64KiB" max:"1GiB"`

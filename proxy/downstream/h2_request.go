@@ -54,6 +54,7 @@ func (h *h2Conn) feed(b []byte) []byte {
 	if h.broken {
 		return nil
 	}
+	h.codec.Tight = c.env.Pool.Pressed()
 	n, err := h.codec.Feed(b)
 	if c.closing {
 		return nil

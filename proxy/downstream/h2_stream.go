@@ -194,6 +194,7 @@ func (st *h2Stream) consume() {
 	n := st.held
 	st.held = 0
 	if st.s != nil && n > 0 && st.h.reserve(64) {
+		st.h.codec.Tight = st.h.c.env.Pool.Pressed()
 		st.h.codec.Consume(st.s, n)
 		st.h.touch()
 	}

@@ -67,6 +67,8 @@ type Handler interface {
 type Conn struct {
 	// User is the owner's.
 	User any
+	// Tight: memory is short, and windows of streams do not grow but shrink to the size that they began with.
+	Tight bool
 
 	cfg     *Config
 	handler Handler

@@ -26,13 +26,21 @@ func (c *Conn) giveBack() {
 }
 
 // giveBackStream does the same for a stream, as long as more can come. A stream that has used its window twice over gets
-// one of double size.
+// one of double size. Under Tight none grows, and one that has grown is given less than it used, until it is back at the
+// size that streams begin with (a receiver may shrink a window only so, RFC 9113 section 6.9.3).
 func (c *Conn) giveBackStream(s *Stream) {
+	l := &c.cfg.Limits
+	if c.Tight && c.acked {
+		if cut := min(s.owed, s.recvMax-int64(l.StreamWindow)); cut > 0 {
+			s.recvMax -= cut
+			s.owed -= cut
+		}
+	}
 	if s.remoteDone || s.owed == 0 || 2*s.owed < s.recvMax {
 		return
 	}
 	n := s.owed
-	if limit := int64(c.cfg.Limits.MaxStreamWindow); s.received >= 2*s.recvMax && s.recvMax < limit {
+	if limit := int64(l.MaxStreamWindow); !c.Tight && s.received >= 2*s.recvMax && s.recvMax < limit {
 		more := min(s.recvMax, limit-s.recvMax)
 		s.recvMax += more
 		n += more

@@ -197,6 +197,33 @@ func TestReceiveWindows(t *testing.T) {
 	s.wantFrames("RST_STREAM 1 FLOW_CONTROL_ERROR")
 }
 
+// With little memory left windows do not grow, and one that has grown shrinks to the size that it began with, and no further.
+func TestReceiveWindowsUnderPressure(t *testing.T) {
+	s := server(t, func(c *Config) {
+		c.Limits.StreamWindow, c.Limits.ConnWindow, c.Limits.MaxStreamWindow = 1000, 70000, 4000
+	})
+	s.r.consume = true
+	data := func(id uint32, n int) []byte { return AppendFrame(nil, FrameData, 0, id, make([]byte, n)) }
+	s.c.Tight = true
+	s.feed(s.post(1))
+	for range 4 {
+		s.feed(data(1, 800))
+	}
+	s.wantFrames("WINDOW_UPDATE 1 800", "WINDOW_UPDATE 1 800", "WINDOW_UPDATE 1 800", "WINDOW_UPDATE 1 800")
+	s.c.Tight = false
+	s.feed(data(1, 800))
+	s.wantFrames("WINDOW_UPDATE 1 1800")
+	s.c.Tight = true
+	s.feed(data(1, 700)) // 700 of the 1,000 that it has grown by
+	s.wantFrames()
+	s.feed(data(1, 1300)) // all of what the client had left
+	s.wantFrames("WINDOW_UPDATE 1 1000")
+	s.feed(data(1, 1000))
+	s.wantFrames("WINDOW_UPDATE 1 1000")
+	s.feed(data(1, 1001))
+	s.wantFrames("RST_STREAM 1 FLOW_CONTROL_ERROR")
+}
+
 // Data of closed streams, and padding, is given back to the connection; otherwise it would stall in the end.
 func TestDroppedDataIsGivenBack(t *testing.T) {
 	s := server(t, func(c *Config) { c.Limits.ConnWindow = DefaultWindow })
