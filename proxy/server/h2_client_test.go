@@ -1,15 +1,16 @@
 package server
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
-
-	"crypto/tls"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/http2"
@@ -23,21 +24,51 @@ type h2client struct {
 	buf bytes.Buffer
 	enc *hpack.Encoder
 	dec *hpack.Decoder
+	// scheme is that of requests: the connection's.
+	scheme string
 }
 
 // dialH2 connects and exchanges SETTINGS. The windows of responses are those of the standard unless settings say otherwise.
 func (g *gateway) dialH2(settings ...http2.Setting) *h2client {
 	g.t.Helper()
-	c := &h2client{client: g.dial()}
-	c.f = http2.NewFramer(c.TCPConn, c.br)
+	return g.dialH2After("", settings...)
+}
+
+// dialH2After is dialH2 on a connection that begins with something else.
+func (g *gateway) dialH2After(first string, settings ...http2.Setting) *h2client {
+	g.t.Helper()
+	c := &h2client{client: g.dial(), scheme: "http"}
+	c.client.send(first)
+	var conn net.Conn = c.TCPConn
+	if g.tls {
+		c.scheme = "https"
+		cfg := anyCert()
+		cfg.NextProtos = []string{"h2"}
+		conn = tls.Client(conn, cfg)
+		c.br = bufio.NewReader(conn)
+	}
+	c.f = http2.NewFramer(conn, c.br)
 	c.enc = hpack.NewEncoder(&c.buf)
 	c.dec = hpack.NewDecoder(4096, nil)
-	c.client.send(http2.ClientPreface)
+	_, err := io.WriteString(conn, http2.ClientPreface)
+	require.NoError(g.t, err)
 	require.NoError(g.t, c.f.WriteSettings(settings...))
 	s, ok := c.next().(*http2.SettingsFrame)
 	require.True(g.t, ok && !s.IsAck())
 	require.NoError(g.t, c.f.WriteSettingsAck())
 	return c
+}
+
+// byTLS behind the name of an engine makes gate listen with TLS, which its clients of HTTP/2 speak themselves.
+const byTLS = "+h2 by TLS"
+
+// plainAndTLS runs f on every engine, without and with TLS.
+func plainAndTLS(t *testing.T, f func(t *testing.T, engine string)) {
+	t.Helper()
+	engines(t, func(t *testing.T, engine string) {
+		t.Run("plain", func(t *testing.T) { f(t, engine) })
+		t.Run("tls", func(t *testing.T) { f(t, engine+byTLS) })
+	})
 }
 
 // next reads a frame. Acknowledgements and window updates are skipped.
@@ -68,7 +99,7 @@ func (c *h2client) block(method, path string, fields ...string) []byte {
 	c.buf.Reset()
 	put := func(n, v string) { _ = c.enc.WriteField(hpack.HeaderField{Name: n, Value: v}) }
 	put(":method", method)
-	put(":scheme", "http")
+	put(":scheme", c.scheme)
 	put(":authority", "example.com")
 	put(":path", path)
 	for i := 0; i < len(fields); i += 2 {
@@ -155,16 +186,28 @@ func (c *h2client) ended(code http2.ErrCode) (debug string) {
 	}
 }
 
-// transport is Go's client of HTTP/2, without TLS.
-func transport(t *testing.T) *http.Client {
+// transport is Go's client of HTTP/2.
+func (g *gateway) transport() *http.Client {
 	tr := &http2.Transport{AllowHTTP: true, DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
 		var d net.Dialer
-		return d.DialContext(ctx, network, addr)
+		conn, err := d.DialContext(ctx, network, addr)
+		if g.tls && err == nil {
+			cfg := anyCert()
+			cfg.NextProtos = []string{"h2"}
+			conn = tls.Client(conn, cfg)
+		}
+		return conn, err
 	}}
-	t.Cleanup(tr.CloseIdleConnections)
+	g.t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr, Timeout: patience}
 }
 
-func (g *gateway) url(path string) string { return fmt.Sprintf("http://%s%s", g.addr, path) }
+func (g *gateway) url(path string) string {
+	scheme := "http"
+	if g.tls {
+		scheme = "https"
+	}
+	return fmt.Sprintf("%s://%s%s", scheme, g.addr, path)
+}
 
 func hpackField(n, v string) hpack.HeaderField { return hpack.HeaderField{Name: n, Value: v} }

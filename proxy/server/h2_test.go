@@ -15,7 +15,7 @@ import (
 )
 
 func TestH2Answers(t *testing.T) {
-	engines(t, func(t *testing.T, engine string) {
+	plainAndTLS(t, func(t *testing.T, engine string) {
 		up := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			b, _ := io.ReadAll(r.Body)
 			w.Header().Set("Connection", "X-Hop")
@@ -68,7 +68,7 @@ func TestH2Answers(t *testing.T) {
 }
 
 func TestH2ErrorReplies(t *testing.T) {
-	engines(t, func(t *testing.T, engine string) {
+	plainAndTLS(t, func(t *testing.T, engine string) {
 		o := listen(t)
 		require.NoError(t, o.ln.Close())
 		g := gate(t, engine, setup{endpoints: []string{o.addr}, listener: "limits: {body_size: 10B, head_size: 2KiB, request_line: 1KiB}",
@@ -115,13 +115,13 @@ func TestH2ErrorReplies(t *testing.T) {
 
 // Go's client and server agree about large bodies in both directions, many at a time.
 func TestH2LargeBodiesBothWays(t *testing.T) {
-	engines(t, func(t *testing.T, engine string) {
+	plainAndTLS(t, func(t *testing.T, engine string) {
 		up := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			b, _ := io.ReadAll(r.Body) // Go's server does not read on while it answers
 			_, _ = w.Write(b)
 		})
 		g := gate(t, engine, setup{endpoints: []string{up}})
-		cl := transport(t)
+		cl := g.transport()
 		var wg sync.WaitGroup
 		for i := range 12 {
 			wg.Add(1)
@@ -150,7 +150,7 @@ func TestH2LargeBodiesBothWays(t *testing.T) {
 }
 
 func TestH2TrailersAndInterim(t *testing.T) {
-	engines(t, func(t *testing.T, engine string) {
+	plainAndTLS(t, func(t *testing.T, engine string) {
 		o := listen(t)
 		g := gate(t, engine, setup{endpoints: []string{o.addr}})
 		c := g.dialH2()
@@ -189,7 +189,7 @@ func TestH2TrailersAndInterim(t *testing.T) {
 
 // A stream that the client resets is given up at the endpoint, and nothing else on the connection is.
 func TestH2ResetCancelsUpstream(t *testing.T) {
-	engines(t, func(t *testing.T, engine string) {
+	plainAndTLS(t, func(t *testing.T, engine string) {
 		o := listen(t)
 		g := gate(t, engine, setup{endpoints: []string{o.addr}})
 		c := g.dialH2()
@@ -213,7 +213,7 @@ func TestH2ResetCancelsUpstream(t *testing.T) {
 
 // A response that the endpoint breaks off is broken off towards the client.
 func TestH2TruncatedResponseIsReset(t *testing.T) {
-	engines(t, func(t *testing.T, engine string) {
+	plainAndTLS(t, func(t *testing.T, engine string) {
 		o := listen(t)
 		g := gate(t, engine, setup{endpoints: []string{o.addr}})
 		c := g.dialH2()
@@ -234,7 +234,7 @@ func TestH2TruncatedResponseIsReset(t *testing.T) {
 
 // A client whose window is shut makes the endpoint wait, and holds no more than the marks of back-pressure allow.
 func TestH2BackPressure(t *testing.T) {
-	engines(t, func(t *testing.T, engine string) {
+	plainAndTLS(t, func(t *testing.T, engine string) {
 		const size = 8 << 20
 		up := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, size)) })
 		g := gate(t, engine, setup{endpoints: []string{up}})
@@ -256,7 +256,7 @@ func TestH2BackPressure(t *testing.T) {
 }
 
 func TestH2Goaway(t *testing.T) {
-	engines(t, func(t *testing.T, engine string) {
+	plainAndTLS(t, func(t *testing.T, engine string) {
 		g := gate(t, engine, setup{listener: "max_requests: 2"})
 		c := g.dialH2()
 		c.headers(1, true, "GET", "/hello")
@@ -291,7 +291,7 @@ func (c *h2client) ended0() {
 
 // A drain waits for requests in flight and ends idle connections.
 func TestH2Drain(t *testing.T) {
-	engines(t, func(t *testing.T, engine string) {
+	plainAndTLS(t, func(t *testing.T, engine string) {
 		o := listen(t)
 		g := gate(t, engine, setup{endpoints: []string{o.addr}})
 		busy, idle := g.dialH2(), g.dialH2()
@@ -316,7 +316,7 @@ func TestH2Drain(t *testing.T) {
 
 // WebSocket over extended CONNECT (RFC 8441) becomes an Upgrade towards an endpoint of HTTP/1.1.
 func TestH2ExtendedConnect(t *testing.T) {
-	engines(t, func(t *testing.T, engine string) {
+	plainAndTLS(t, func(t *testing.T, engine string) {
 		o := listen(t)
 		g := gate(t, engine, setup{endpoints: []string{o.addr}, routes: "  - {match: {path: /ws, methods: [GET]}, cluster: up, allow_upgrade: true}\n"})
 		c := g.dialH2()
@@ -401,9 +401,9 @@ func TestH2OnlyAndH1Only(t *testing.T) {
 }
 
 func TestH2Curl(t *testing.T) {
-	engines(t, func(t *testing.T, engine string) {
+	plainAndTLS(t, func(t *testing.T, engine string) {
 		g := gate(t, engine, setup{})
-		out, err := exec.Command("curl", "-sS", "--max-time", "10", "--http2-prior-knowledge", "-d", "some data", "-w", " %{http_version}", g.url("/echo/x")).CombinedOutput()
+		out, err := exec.Command("curl", "-sSk", "--max-time", "10", "--http2-prior-knowledge", "-d", "some data", "-w", " %{http_version}", g.url("/echo/x")).CombinedOutput()
 		require.NoError(t, err, string(out))
 		require.Equal(t, "some data 2", string(out))
 	})

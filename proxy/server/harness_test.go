@@ -107,6 +107,7 @@ type gateway struct {
 	logPath string
 	ended   bool
 	sheds   bool // the test makes it run out of buffers
+	tls     bool // the listener speaks TLS
 }
 
 // gate starts a gateway. At the end of the test it is drained: every client must be gone, every exchange over, and every buffer
@@ -114,8 +115,9 @@ type gateway struct {
 func gate(t *testing.T, engine string, s setup) *gateway {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "access.log")
+	engine, secure := strings.CutSuffix(engine, byTLS)
 	engine, carried := strings.CutSuffix(engine, overTLS)
-	if carried {
+	if carried || secure {
 		s.listener = strings.TrimPrefix(comma(s.listener)+comma("tls: {"+newIssuer(t).certificates("site.test")+"}"), ", ")
 	}
 	c, err := config.Parse("test.yaml", []byte(s.yaml(engine, log)))
@@ -125,7 +127,7 @@ func gate(t *testing.T, engine string, s setup) *gateway {
 	srv, err := Start(snap, "test")
 	require.NoError(t, err)
 	require.Equal(t, engine, srv.Info().Engine)
-	g := &gateway{t: t, s: srv, addr: srv.Addrs()[0].TCP.String(), logPath: log}
+	g := &gateway{t: t, s: srv, addr: srv.Addrs()[0].TCP.String(), logPath: log, tls: secure}
 	if carried {
 		g.addr = terminator(t, g.addr)
 	}
