@@ -29,6 +29,11 @@ const (
 	lingerBytes = 1 << 20
 )
 
+// fewBytes is the size of a last response, in bytes, after which a connection may be closed at once: as many are on their way to the client
+// immediately. More may wait in the kernel for the client to read, and would be lost if it said something in the meantime, since input for a closed
+// socket is answered with RST.
+const fewBytes = 16 << 10
+
 // maxDiscard is how much of an unwanted request body is read to keep the connection.
 const maxDiscard = 64 << 10
 
@@ -70,6 +75,7 @@ type Conn struct {
 	inInput   bool // input is on the stack
 	closeOut  bool // close when out is empty
 	abrupt    bool // with RST, so that a body ended by closing is not taken for whole
+	much      bool // the last response was of more than fewBytes
 	lingering bool
 	closing   bool
 	last      bool // unused, and only kept for the grace of a drain
@@ -251,13 +257,13 @@ func (c *Conn) sendFinal(b []byte) {
 	c.l.Send(c.id, b)
 }
 
-// end closes after the last response: at once when the client has nothing more to say that we know of, otherwise gently.
+// end closes after the last response: at once when that was small and the client has nothing more to say that we know of, otherwise gently.
 func (c *Conn) end() {
 	switch {
 	case c.lingering:
 	case c.abrupt:
 		c.reset()
-	case c.recv.Ended() || c.reqDone && c.in.Len() == 0 && c.discarded == 0:
+	case c.recv.Ended() || c.reqDone && c.in.Len() == 0 && c.discarded == 0 && !c.much:
 		c.shut()
 	default:
 		c.lingering = true

@@ -304,6 +304,7 @@ func (c *Conn) endExchange() {
 	x := c.x
 	c.x = nil
 	c.srcPaused = false
+	c.much = x.BytesOut > fewBytes
 	c.env.Count.RequestsActive--
 	c.env.Dispatch.Ended(&x.Exchange)
 	x.Reset()

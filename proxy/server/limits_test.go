@@ -204,6 +204,7 @@ func TestLastResponseSurvivesFurtherInput(t *testing.T) {
 			defer close(sent)
 			_, _ = io.WriteString(c, strings.Repeat(get("/more"), 20_000))
 		}()
+		eventually(t, "some of it has arrived", func() bool { return g.metric("blitz_downstream_received_bytes_total") > 1000 })
 		p.send(ok(body))
 		full := g.settled("blitz_downstream_sent_bytes_total", 1)
 		for !full() {
@@ -214,5 +215,26 @@ func TestLastResponseSurvivesFurtherInput(t *testing.T) {
 		require.Equal(t, body, r.Text)
 		c.Close()
 		<-sent
+	})
+}
+
+// The same when the client speaks up only after the kernel has all of the response, which it still holds for the most part.
+func TestLastResponseSurvivesLateInput(t *testing.T) {
+	engines(t, func(t *testing.T, engine string) {
+		body := strings.Repeat("0123456789abcdef", 1<<16) // 1 MiB, more than the client's buffer and less than the gateway's
+		o := listen(t)
+		g := gate(t, engine, setup{endpoints: []string{o.addr}})
+		c := g.dial()
+		require.NoError(t, c.SetReadBuffer(64<<10))
+		c.send(get("/", "Connection: close"))
+		p := o.accept()
+		p.head()
+		p.send(ok(body))
+		eventually(t, "all of it is sent", func() bool { return g.metric("blitz_downstream_sent_bytes_total") > float64(len(body)) })
+		c.send(get("/more"))
+		r := c.response("GET")
+		require.NoError(t, r.Err)
+		require.Equal(t, body, r.Text)
+		c.Close()
 	})
 }
