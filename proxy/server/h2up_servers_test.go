@@ -178,7 +178,7 @@ func TestH2UpstreamServers(t *testing.T) {
 						h1 := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
 						exerciseH2Server(t, g, h1, false)
 						h1.CloseIdleConnections()
-						h2 := transport(t)
+						h2 := g.transport()
 						exerciseH2Server(t, g, h2, name == "go" || name == "nghttpd")
 						h2.CloseIdleConnections()
 						g.end()
