@@ -79,7 +79,7 @@ func TestHandshakes(t *testing.T) {
 		}
 	})
 	closed := do(t, Options{
-		Workload: newWorkload(t, s.URL), TLS: clientTLS(t, tlsconf.Policy{}), Handshakes: true, Closed: true, Duration: 100 * time.Millisecond,
+		Workload: newWorkload(t, s.URL), TLS: clientTLS(t, tlsconf.Policy{}), Handshakes: true, Closed: true, Duration: time.Second,
 	}).Record
 	require.Zero(t, closed.Errors.Total(), closed.Errors.Samples)
 	require.Greater(t, closed.Counts.Completed, int64(4), "a connection ends when its handshake has")

@@ -127,6 +127,9 @@ func structs(t reflect.Type) []reflect.Type {
 	}
 	out := []reflect.Type{t}
 	for i := range t.NumField() {
+		if !t.Field(i).IsExported() {
+			continue // not part of the file, and it may lead back
+		}
 		for _, inner := range structs(t.Field(i).Type) {
 			if !slices.Contains(out, inner) {
 				out = append(out, inner)
