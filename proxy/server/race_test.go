@@ -2,5 +2,13 @@
 
 package server
 
-// underRace: the race detector is on, which makes sync.Pool forget.
-const underRace = true
+import "strings"
+
+// allocationsAllowed is the bound per request. A rewrite by an expression takes its machine from a sync.Pool, which under the race detector forgets
+// one in four on purpose.
+func allocationsAllowed(name string) float64 {
+	if strings.Contains(name, "rewritten") {
+		return 0.5
+	}
+	return 0.01
+}
