@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/blitz-gateway/blitz/harness/lab"
@@ -20,7 +21,7 @@ func (agentCmd) Run() (err error) {
 		return err
 	}
 	load := lab.Blitzload()
-	targets, err := targetsByName(allTargets, "blitz", load)
+	targets, err := targetsByName(append(slices.Clone(allTargets), vanillaGroup), "blitz", load)
 	if err != nil {
 		return errors.Join(err, w.Close())
 	}

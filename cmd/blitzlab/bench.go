@@ -17,20 +17,11 @@ import (
 	"github.com/blitz-gateway/blitz/harness/machine"
 	"github.com/blitz-gateway/blitz/harness/report"
 	"github.com/blitz-gateway/blitz/harness/result"
-	"github.com/blitz-gateway/blitz/harness/target"
-	"github.com/blitz-gateway/blitz/harness/target/blitz"
-	"github.com/blitz-gateway/blitz/harness/target/caddy"
-	"github.com/blitz-gateway/blitz/harness/target/envoy"
-	"github.com/blitz-gateway/blitz/harness/target/floor"
-	"github.com/blitz-gateway/blitz/harness/target/h2o"
-	"github.com/blitz-gateway/blitz/harness/target/haproxy"
-	"github.com/blitz-gateway/blitz/harness/target/nginx"
-	"github.com/blitz-gateway/blitz/harness/target/traefik"
 )
 
 type benchCmd struct {
 	Scenario    []string      `default:"all" help:"Scenarios, comma-separated: h1-static, h1-proxy-100b, h1-proxy-1k, h1-churn, h1-large, h1-tls-proxy, h2-static, h2-proxy, h2-proxy-h2, grpc-unary, tls-handshake, tls-handshake-resumed, h1-slo, h2-slo, idle-10k, idle-10k-tls, cold-start; groups: h1-proxy, h2, tls, slo, h1-attack (the five attacks by slow clients, with slowhttptest); chaos (three endpoints in trouble); all is what the profile has: full all but the attacks, quick the shorter ones." placeholder:"NAME,…"`
-	Targets     []string      `default:"blitz,nginx,haproxy,h2o,caddy,envoy,traefik" help:"Targets, comma-separated. Those not installed are left out with a word."`
+	Targets     []string      `default:"blitz,nginx,haproxy,h2o,caddy,envoy,traefik" help:"Targets, comma-separated. Those not installed are left out with a word. NAME-vanilla is one of nginx, haproxy, h2o and caddy with the configuration that is shipped; vanilla is all of these."`
 	Profile     string        `default:"quick" enum:"quick,full" help:"quick: all scenarios in minutes; full: longer windows and more pairs."`
 	Pairs       int           `help:"Rounds of each measurement, in place of the profile's. Six is the least for a 95 % interval." placeholder:"N"`
 	Duration    time.Duration `help:"Measured window of each load, in place of the profile's." placeholder:"D"`
@@ -84,7 +75,8 @@ func (c *benchCmd) Run(ctx context.Context) (failed error) {
 	} else if blitzPath, err = filepath.Abs(blitzPath); err != nil {
 		return err
 	}
-	targets, err := targetsByName(c.Targets, blitzPath, filepath.Join(bin, "blitzload"))
+	sparing := c.sparing()
+	targets, err := targetsByName(slices.Concat(c.Targets, sparing), blitzPath, filepath.Join(bin, "blitzload"))
 	if err != nil {
 		return err
 	}
@@ -109,7 +101,7 @@ func (c *benchCmd) Run(ctx context.Context) (failed error) {
 	began := time.Now()
 	var done []*result.Result
 	dir, err := lab.Bench(ctx, lab.Options{
-		Scenarios: scenarios, Targets: targets, Required: []string{"blitz"}, ExtraArgs: map[string][]string{"blitz": c.BlitzArgs},
+		Scenarios: scenarios, Targets: targets, Required: []string{"blitz"}, Sparing: sparing, ExtraArgs: map[string][]string{"blitz": c.BlitzArgs},
 		Profile: profile, MachineName: c.Machine, MachinesDir: c.Machines, Agent: c.agent(), Blitzload: filepath.Join(bin, "blitzload"),
 		Out: c.Out, Force: c.Force, Install: c.Install, Seed: c.Seed, Command: c.command(), Revision: lab.Revision(ctx, root),
 		Watcher: w, Pin: true, Flags: c, Resume: c.Resume,
@@ -250,22 +242,4 @@ func binaries(ctx context.Context, root string, rootErr error, binDir string, wi
 		return "", nil, err
 	}
 	return dir, cleanup, nil
-}
-
-// allTargets are all that there are.
-var allTargets = []string{"blitz", "nginx", "haproxy", "h2o", "envoy", "caddy", "floor"}
-
-func targetsByName(names []string, blitzPath, blitzloadPath string) ([]target.Target, error) {
-	known := []target.Target{blitz.New("blitz", blitzPath), nginx.New(), haproxy.New(), h2o.New(), envoy.New(), caddy.New(), traefik.New(), floor.New(blitzloadPath)}
-	var out []target.Target
-	for _, n := range names {
-		i := slices.IndexFunc(known, func(t target.Target) bool { return t.Name() == n })
-		if i < 0 {
-			return nil, fmt.Errorf("no target %q; there are blitz, nginx, haproxy, h2o, envoy, caddy, traefik and floor", n)
-		}
-		if !slices.Contains(out, known[i]) {
-			out = append(out, known[i])
-		}
-	}
-	return out, nil
 }

@@ -26,6 +26,8 @@ type Options struct {
 	// Targets as asked for. Those that are not installed are left out with a word, except for the ones in Required.
 	Targets  []target.Target
 	Required []string
+	// Sparing are the names of targets that are measured in the scenarios for shipped configurations only, at saturation only.
+	Sparing []string
 	// ExtraArgs by target name.
 	ExtraArgs map[string][]string
 	Profile   Profile
@@ -103,10 +105,10 @@ func Locate(ctx context.Context, o Options) ([]Located, error) {
 		var missing []string
 		for _, t := range o.Targets {
 			if _, err := t.Locate(ctx); errors.Is(err, target.ErrNotFound) {
-				missing = append(missing, t.Name())
+				missing = append(missing, installName(t))
 			}
 		}
-		if err := Install(ctx, missing, o.Progress); err != nil {
+		if err := Install(ctx, slices.Compact(slices.Sorted(slices.Values(missing))), o.Progress); err != nil {
 			return nil, err
 		}
 	}
@@ -121,7 +123,7 @@ func Locate(ctx context.Context, o Options) ([]Located, error) {
 			return nil, fmt.Errorf("target %s: %w", t.Name(), err)
 		}
 		o.Progress(fmt.Sprintf("target %-8s %s", t.Name(), bin.Version))
-		out = append(out, Located{Target: t, Binary: bin, ExtraArgs: o.ExtraArgs[t.Name()]})
+		out = append(out, Located{Target: t, Binary: bin, ExtraArgs: o.ExtraArgs[t.Name()], Sparing: slices.Contains(o.Sparing, t.Name())})
 	}
 	return out, nil
 }
@@ -172,7 +174,9 @@ func Bench(ctx context.Context, o Options) (dir string, err error) {
 	defer func() { err = errors.Join(err, set.Close()) }()
 
 	var total time.Duration
-	o.Profile, total = Fit(o.Profile, o.Scenarios, len(located))
+	few := sparing(located)
+	o.Scenarios = withSparing(o.Scenarios, few)
+	o.Profile, total = Fit(o.Profile, o.Scenarios, len(located)-few)
 	o.Progress(PlanText(o.Profile, o.Scenarios, located, total))
 	dir, run, done, err := o.begin(prep, located)
 	if err != nil {

@@ -159,7 +159,7 @@ func (f *Fleet) locate(ctx context.Context, o Options) ([]Located, error) {
 			continue
 		}
 		o.Progress(fmt.Sprintf("target %-8s %s", t.Name(), version))
-		out = append(out, Located{Target: t, Binary: target.Binary{Version: version}, ExtraArgs: o.ExtraArgs[t.Name()]})
+		out = append(out, Located{Target: t, Binary: target.Binary{Version: version}, ExtraArgs: o.ExtraArgs[t.Name()], Sparing: slices.Contains(o.Sparing, t.Name())})
 	}
 	return out, nil
 }

@@ -25,6 +25,8 @@ type Located struct {
 	Binary target.Binary
 	// ExtraArgs are appended to its command line.
 	ExtraArgs []string
+	// Sparing: it is measured in the scenarios that are marked for shipped configurations only, at saturation only.
+	Sparing bool
 }
 
 // Config of a laboratory.

@@ -168,27 +168,35 @@ func (l *Lab) loadScenario(ctx context.Context, s Scenario, r *result.Result, lo
 		}
 		rates, r.Scenario.Skipped = l.rates(s, r.Samples)
 	}
+	all := l.Targets
+	defer func() { l.Targets = all }()
 	for _, rate := range rates {
+		if !s.attacked {
+			l.Targets = offered(all, r.Samples, rate)
+		}
 		if err := phase(result.FixedRate, rate, p.Rate); err != nil {
 			return err
 		}
 	}
 	r.Scenario.Rates = rates
-	r.Groups, err = m.groups(l.Targets, logs)
+	r.Groups, err = m.groups(all, logs)
 	return err
 }
+
+// stands is the share of its saturation that a target surely stands.
+const stands = 0.8
 
 // rates decides which rates every target is offered: those that the slowest one surely stands, and half of what it managed.
 func (l *Lab) rates(s Scenario, samples []result.Sample) (rates []float64, skipped []string) {
 	slowest := math.Inf(1)
-	for _, t := range l.Targets {
+	for _, t := range setsRates(l.Targets) {
 		slowest = min(slowest, median(samples, t.Name()))
 	}
 	if math.IsNaN(slowest) || math.IsInf(slowest, 0) {
 		return nil, []string{"no valid sample at saturation to derive rates from"}
 	}
 	for _, r := range s.rates {
-		if r > 0.8*slowest {
+		if r > stands*slowest {
 			skipped = append(skipped, fmt.Sprintf("%.0f/s: more than 80 %% of what the slowest target managed (%.0f/s)", r, slowest))
 			continue
 		}

@@ -54,7 +54,8 @@ func Expect(p Profile, s Scenario, targets int) time.Duration {
 		rates, saturation = rates+1, 0
 		each += (attackConnections/attackRate + 1) * time.Second
 	}
-	return scenarioTime + n*time.Duration(p.Pairs)*(saturation+rates*(each+p.Rate))
+	few := time.Duration(s.sparing) // of the shipped configurations that are measured sparingly
+	return scenarioTime + time.Duration(p.Pairs)*(n*(saturation+rates*(each+p.Rate))+few*saturation)
 }
 
 // Fit shortens the windows, both by the same factor, until everything is expected to fit into the profile's budget; never below what a window needs
@@ -99,7 +100,7 @@ func PlanText(p Profile, scenarios []Scenario, targets []Located, total time.Dur
 	fmt.Fprintf(&b, "plan: %d scenarios over %s; profile %s: %d rounds, %v warm-up, %v at saturation, %v at each fixed rate\n",
 		len(scenarios), strings.Join(names, ", "), p.Name, p.Pairs, p.Warmup, p.Saturation, p.Rate)
 	for _, s := range scenarios {
-		fmt.Fprintf(&b, "  %-22s %5.0f s\n", s.Name, Expect(p, s, len(targets)).Seconds())
+		fmt.Fprintf(&b, "  %-22s %5.0f s\n", s.Name, Expect(p, s, len(targets)-sparing(targets)).Seconds())
 	}
 	fmt.Fprintf(&b, "expected: %.0f minutes in all", total.Minutes())
 	if p.Budget > 0 {

@@ -51,11 +51,14 @@ type Scenario struct {
 	named bool
 	// full: only the full profile has it among "all".
 	full bool
+	// vanilla: targets that are measured sparingly are measured here; sparing is how many there are, for the plan.
+	vanilla bool
+	sparing int
 }
 
 var scenarios = []Scenario{
 	{
-		Name: "h1-static", Title: "HTTP/1.1, fixed answer",
+		Name: "h1-static", Title: "HTTP/1.1, fixed answer", vanilla: true,
 		About: "Keep-alive requests for a body of 13 bytes that the target answers by itself: the cost of a request without an upstream.",
 		path:  target.StaticPath, bodyBytes: int64(len(target.StaticBody)), connections: 64, rates: []float64{20000},
 	},
@@ -65,7 +68,7 @@ var scenarios = []Scenario{
 		proxied: true, path: "/100b", bodyBytes: 100, connections: 64, rates: []float64{20000},
 	},
 	{
-		Name: "h1-proxy-1k", Title: "HTTP/1.1, proxied, 1 KiB",
+		Name: "h1-proxy-1k", Title: "HTTP/1.1, proxied, 1 KiB", vanilla: true,
 		About:   "Keep-alive requests forwarded over pooled connections to one origin that answers 1,024 bytes.",
 		proxied: true, path: "/1k", bodyBytes: 1 << 10, connections: 64, rates: []float64{20000}, shares: []float64{0.1, 0.5, 0.8},
 	},
@@ -85,7 +88,7 @@ var scenarios = []Scenario{
 		tls:   true, proxied: true, path: "/1k", bodyBytes: 1 << 10, connections: 64, rates: []float64{20000},
 	},
 	{
-		Name: "h2-static", Title: "HTTP/2 over TLS, fixed answer",
+		Name: "h2-static", Title: "HTTP/2 over TLS, fixed answer", vanilla: true,
 		About: "16 connections with 32 requests at once on each, for a body of 13 bytes that the target answers by itself.",
 		tls:   true, h2: true, streams: 32, path: target.StaticPath, bodyBytes: int64(len(target.StaticBody)), connections: 16, rates: []float64{20000},
 		shares: []float64{0.2, 0.5, 0.8},

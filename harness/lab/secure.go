@@ -96,6 +96,9 @@ func (l *Lab) supported(s Scenario) (can []Located, cannot []result.Unsupported)
 		return balancers(l.Targets)
 	}
 	for _, t := range l.Targets {
+		if t.Sparing && !s.vanilla {
+			continue
+		}
 		if lim, ok := t.Target.(target.Limited); ok {
 			if why := lim.Unsupported(l.plan(s)); why != "" {
 				cannot = append(cannot, result.Unsupported{Target: t.Name(), Reason: why})
