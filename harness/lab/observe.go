@@ -11,6 +11,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/blitz-gateway/blitz/harness/proc"
@@ -108,6 +109,11 @@ func (l *Lab) allocations(ctx context.Context, run *target.Running, load func() 
 	if run.Plan.AdminPort == 0 {
 		return math.NaN(), load()
 	}
+	addr := net.JoinHostPort(run.Plan.Host, strconv.Itoa(run.Plan.AdminPort))
+	// The admin listener opens a moment after the workers serve: on a busy CPU the load's first answer can be earlier.
+	if err := awaitListener(ctx, addr); err != nil {
+		return 0, fmt.Errorf("admin listener of %s: %w; its log: %s", run.Target.Name(), err, run.LogTail())
+	}
 	var seen [3]map[string]float64
 	for i := range seen {
 		if i == 2 {
@@ -116,7 +122,7 @@ func (l *Lab) allocations(ctx context.Context, run *target.Running, load func() 
 			}
 		}
 		var err error
-		if seen[i], err = scrape(ctx, net.JoinHostPort(run.Plan.Host, strconv.Itoa(run.Plan.AdminPort))); err != nil {
+		if seen[i], err = scrape(ctx, addr); err != nil {
 			return 0, fmt.Errorf("ask %s for its counters: %w; its log: %s", run.Target.Name(), err, run.LogTail())
 		}
 	}
@@ -126,6 +132,24 @@ func (l *Lab) allocations(ctx context.Context, run *target.Running, load func() 
 	}
 	asking := seen[1][mallocs] - seen[0][mallocs]
 	return max(0, seen[2][mallocs]-seen[1][mallocs]-asking) / served, nil
+}
+
+// awaitListener waits until somebody listens at addr, for at most 5 s.
+func awaitListener(ctx context.Context, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for {
+		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+		if err == nil {
+			return c.Close()
+		}
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			return err
+		}
+		if pauseFor(ctx, 10*time.Millisecond) != nil {
+			return err
+		}
+	}
 }
 
 // scrape reads the metrics without labels.
