@@ -21,7 +21,32 @@ func Listen(addr Addr, o ListenOptions) (fd int, err error) {
 	return fd, nil
 }
 
+// Probe tells whether addr is free for somebody who does not share the port: it binds and lets go again. It never listens, so that no client's
+// connection ends up in a queue that nobody serves. The error is as Listen's.
+func Probe(addr Addr) error {
+	fd, err := bind(addr, ListenOptions{})
+	if err != nil {
+		return fmt.Errorf("listen on %v: %w", addr, explainListen(err))
+	}
+	return unix.Close(fd)
+}
+
 func listen(addr Addr, o ListenOptions) (fd int, err error) {
+	if fd, err = bind(addr, o); err != nil {
+		return -1, err
+	}
+	backlog := o.Backlog
+	if backlog <= 0 {
+		backlog = defaultBacklog
+	}
+	if err := unix.Listen(fd, backlog); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+func bind(addr Addr, o ListenOptions) (fd int, err error) {
 	var sa rawAddr
 	if err := sa.set(addr); err != nil {
 		return -1, err
@@ -49,11 +74,7 @@ func listen(addr Addr, o ListenOptions) (fd int, err error) {
 			return fd, err
 		}
 	}
-	backlog := o.Backlog
-	if backlog <= 0 {
-		backlog = defaultBacklog
-	}
-	return fd, unix.Listen(fd, backlog)
+	return fd, nil
 }
 
 func tcpOptions(fd int, addr Addr, o ListenOptions) error {

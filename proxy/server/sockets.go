@@ -79,11 +79,9 @@ func bindOne(l *snapshot.Listener, workers int, have []bound, g *given) (b bound
 			_ = loop.SetBacklog(fd, l.Backlog) // a queue of the old length serves, too
 		}
 	} else if b.real.Unix == "" && b.real.TCP.Port() != 0 && !samePort(have, b.real) {
-		fd, err := loop.Listen(b.real, loop.ListenOptions{Backlog: 1})
-		if err != nil {
+		if err := loop.Probe(b.real); err != nil {
 			return b, fds, err
 		}
-		closeFD(fd)
 	}
 	for len(fds) < workers {
 		var fd int
