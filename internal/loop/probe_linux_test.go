@@ -1,9 +1,13 @@
 package loop
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func probeAddr(t *testing.T) (*net.TCPListener, Addr) {
@@ -36,26 +40,35 @@ func TestProbeFindsAnotherListener(t *testing.T) {
 	}
 }
 
-// A client that connects during a probe must be refused: in the queue of a listener that goes away it would be reset.
-func TestNoClientConnectsToAProbe(t *testing.T) {
+// A client that connects during a probe must be refused: in the queue of a listener that goes away its connection would be reset, or its SYN
+// swallowed for a second.
+func TestClientsAreRefusedDuringAProbe(t *testing.T) {
 	l, a := probeAddr(t)
 	l.Close()
-	stop, connected := make(chan struct{}), make(chan int)
-	go func() {
-		n := 0
-		for {
-			select {
-			case <-stop:
-				connected <- n
-				return
-			default:
+	const clients = 8
+	stop, odd := make(chan struct{}), make(chan string, clients)
+	for range clients {
+		go func() {
+			for {
+				select {
+				case <-stop:
+					odd <- ""
+					return
+				default:
+				}
+				c, err := (&net.Dialer{Timeout: 5 * time.Second}).Dial("tcp", a.TCP.String())
+				if err == nil {
+					c.Close()
+					odd <- "connected"
+					return
+				}
+				if !errors.Is(err, unix.ECONNREFUSED) {
+					odd <- err.Error()
+					return
+				}
 			}
-			if c, err := net.Dial("tcp", a.TCP.String()); err == nil {
-				n++
-				c.Close()
-			}
-		}
-	}()
+		}()
+	}
 	for range 3000 {
 		if err := Probe(a); err != nil {
 			t.Error(err)
@@ -63,7 +76,9 @@ func TestNoClientConnectsToAProbe(t *testing.T) {
 		}
 	}
 	close(stop)
-	if n := <-connected; n > 0 {
-		t.Errorf("%d clients connected to probes", n)
+	for range clients {
+		if what := <-odd; what != "" {
+			t.Errorf("a client: %s, want refused", what)
+		}
 	}
 }
