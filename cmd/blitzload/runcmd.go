@@ -56,10 +56,11 @@ type runCmd struct {
 	CPUs        string        `name:"cpus" placeholder:"LIST" help:"Pin thread i to the i-th of these CPUs, such as 2-3."`
 	MaxLateness time.Duration `default:"1ms" help:"The run is invalid when the generator itself was later than this at the 99th percentile."`
 
-	JSON  string `name:"json" placeholder:"FILE" help:"Write the run record (schema ${schema})."`
-	Hlog  string `placeholder:"FILE" help:"Write an HdrHistogram interval log: response and service time for each second."`
-	Hgrm  string `placeholder:"FILE" help:"Write the percentiles of the response time; those of the service time go beside it, to NAME.service.EXT."`
-	Quiet bool   `short:"q" help:"No progress and no table."`
+	JSON     string        `name:"json" placeholder:"FILE" help:"Write the run record (schema ${schema})."`
+	Hlog     string        `placeholder:"FILE" help:"Write an HdrHistogram interval log: response and service time for each interval."`
+	Interval time.Duration `default:"1s" help:"Length of the intervals of --hlog and of the progress line, 10ms or more."`
+	Hgrm     string        `placeholder:"FILE" help:"Write the percentiles of the response time; those of the service time go beside it, to NAME.service.EXT."`
+	Quiet    bool          `short:"q" help:"No progress and no table."`
 }
 
 // maxBody bounds --body-size: the body is held in memory, once.
@@ -137,7 +138,7 @@ func (c *runCmd) options() (o run.Options, closeLog func() error, err error) {
 		Workload: w, Rate: float64(c.Rate), Slope: c.RateSlope, Closed: c.ClosedLoop, Connections: c.Connections, Threads: c.Threads,
 		Duration: c.Duration, Warmup: c.Warmup, StartAt: c.StartAt.Time, Timeout: c.Timeout, PerRequest: c.ConnectionPerRequest, Engine: c.Engine,
 		CPUs: cpus, CPUList: c.CPUs, BusyPoll: c.BusyPoll, ExpectStatus: c.ExpectStatus, ExpectBody: c.ExpectBodySize,
-		MaxLateness: c.MaxLateness, Command: append([]string{"blitzload"}, os.Args[1:]...), Version: version(),
+		MaxLateness: c.MaxLateness, Interval: c.Interval, Command: append([]string{"blitzload"}, os.Args[1:]...), Version: version(),
 	}
 	if c.Hlog != "" {
 		f, err := os.Create(c.Hlog)

@@ -24,7 +24,7 @@ func Compare(ctx context.Context, l *lab.Lab, o Options) (out Outcome, err error
 	if len(l.Targets) != 2 {
 		return out, errors.New("gate: a baseline and a candidate are needed")
 	}
-	l.Counters, l.Intervals = o.Profile.has(Allocs), true
+	l.Counters = o.Profile.has(Allocs)
 	g, err := NewLaboratory(ctx, l, o.Profile, o.Scenarios, l.Targets[0], l.Targets[1])
 	if err != nil {
 		return out, err

@@ -187,8 +187,9 @@ func decide(ds []Decision, waivers []Waiver) Verdict {
 func (d *Decision) judge() {
 	m, effect, upper := d.Metric, d.Worse.Estimate, d.Worse.Hi
 	significant := d.Worse.Excludes(0) && d.Worse.Lo > 0 && d.P <= alpha
-	// A quantile must be worse over all that was recorded as well, not only in the typical window.
-	merged := d.Tail == nil || (d.Tail.Excludes(0) && d.Tail.Lo > 0)
+	// A quantile of whole windows must be worse over all that was recorded as well. A typical one need not: what the machine does now and then is in
+	// all that was recorded.
+	merged := d.Tail == nil || m.Typical || (d.Tail.Excludes(0) && d.Tail.Lo > 0)
 	switch {
 	case significant && merged && effect > d.Limit:
 		d.Verdict, d.Reason = Regression, fmt.Sprintf("%s worse, more than the limit of %s", m.amount(effect), m.amount(d.Limit))

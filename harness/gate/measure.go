@@ -70,6 +70,7 @@ func (g *Laboratory) Close() error {
 // Measure takes one sample at saturation, one at the fixed rate, and cold starts, as far as the metrics ask for them.
 func (g *Laboratory) Measure(ctx context.Context, scenario string, arm Arm) (s Sample, err error) {
 	p, t := g.profile, g.targets[arm]
+	g.lab.Intervals = p.interval(g.rates[scenario])
 	o, err := g.sessions[scenario].Observe(ctx, t, g.rates[scenario], p.Saturation, p.Rate)
 	if err != nil {
 		return s, err
@@ -87,8 +88,9 @@ func (g *Laboratory) Measure(ctx context.Context, scenario string, arm Arm) (s S
 			return s, fmt.Errorf("%w: %s", ErrInvalid, strings.Join(o.Fixed.Invalid, "; "))
 		}
 		last = o.Fixed.Load
-		s.Values[P99], s.Values[P999] = float64(last.Response.P99)/1e3, float64(last.Response.P999)/1e3
-		for _, h := range o.Tail {
+		s.Values[P999] = float64(last.Response.P999) / 1e3
+		s.Values[P99] = typical(o.Tail, 99) / 1e3
+		for _, h := range seconds(o.Tail, g.lab.Intervals, p.Rate) {
 			s.Tail = append(s.Tail, counts(h))
 		}
 	}
@@ -105,6 +107,48 @@ func (g *Laboratory) Measure(ctx context.Context, scenario string, arm Arm) (s S
 		s.Values[Start] = stat.Median(ms)
 	}
 	return s, nil
+}
+
+// leastPerInterval are the requests without which a p99 of an interval says little.
+const leastPerInterval = 500
+
+// interval is the length of the short intervals at so many requests per second.
+func (p Profile) interval(rate float64) time.Duration {
+	if p.Rate == 0 || rate <= 0 {
+		return p.Interval
+	}
+	least := time.Duration(math.Ceil(leastPerInterval/rate*1000)) * time.Millisecond
+	return max(p.Interval, least)
+}
+
+// typical is the median of the intervals' percentiles, in nanoseconds. The last interval is left out when it was cut short.
+func typical(hs []*hdr.Histogram, percentile float64) float64 {
+	if n := len(hs); n > 1 && hs[n-1].Count() < hs[0].Count()/2 {
+		hs = hs[:n-1]
+	}
+	var at []float64
+	for _, h := range hs {
+		at = append(at, float64(h.At(percentile)))
+	}
+	return stat.Median(at)
+}
+
+// seconds merges short intervals into such of about a second, for the block bootstrap: as many as the window has whole seconds, at least one.
+func seconds(hs []*hdr.Histogram, interval, window time.Duration) []*hdr.Histogram {
+	n := max(1, int(window/time.Second))
+	if len(hs) <= n {
+		return hs
+	}
+	out := make([]*hdr.Histogram, n)
+	for i, h := range hs {
+		k := min(int(time.Duration(i)*interval/time.Second), n-1)
+		if out[k] == nil {
+			out[k] = h.Clone()
+			continue
+		}
+		out[k].Merge(h)
+	}
+	return slices.DeleteFunc(out, func(h *hdr.Histogram) bool { return h == nil })
 }
 
 // counts turns a histogram into what the bootstrap works on, in nanoseconds.

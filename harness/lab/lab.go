@@ -47,8 +47,8 @@ type Config struct {
 	OpenFiles uint64
 	// Counters has each target open its admin listener and samples carry the allocations that it counted (blitz only).
 	Counters bool
-	// Intervals has the load generator keep the response times of each second apart, in windows of two seconds and more.
-	Intervals bool
+	// Intervals, when not 0, has the load generator keep the response times of intervals of this length apart, in windows of at least two.
+	Intervals time.Duration
 	// Fleet, if set, are the hosts that do all this in place of this machine.
 	Fleet *Fleet
 	// Progress receives a line for each step; nil for silence.

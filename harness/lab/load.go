@@ -359,9 +359,9 @@ func (l *Lab) blitzload(ctx context.Context, s Scenario, o order) (*runfmt.Recor
 	file := filepath.Join(dir, "run.json")
 	args := append(o.args(s, len(l.Machine.Roles.Load)), "--json", file)
 	hlog := ""
-	if l.Intervals && o.Duration >= 2*time.Second {
+	if l.Intervals > 0 && o.Duration >= 2*l.Intervals {
 		hlog = filepath.Join(dir, "run.hlog")
-		args = append(args, "--hlog", hlog)
+		args = append(args, "--hlog", hlog, "--interval", l.Intervals.String())
 	}
 	args = append(args, s.scheme()+o.Addr+s.path)
 	var out bytes.Buffer

@@ -14,7 +14,7 @@ import (
 
 func TestObserve(t *testing.T) {
 	l, _ := newLab(t, labtest.Programs(t, "ALLOCS=2"))
-	l.Counters, l.Intervals = true, true
+	l.Counters, l.Intervals = true, time.Second
 	ss, err := l.Open(context.Background(), scenario(t, "h1-static"))
 	require.NoError(t, err)
 	defer ss.Close()

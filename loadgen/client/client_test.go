@@ -32,7 +32,7 @@ func standingClient(t *testing.T, n int, rate float64) (*Client, *stillLoop) {
 	t.Helper()
 	l := &stillLoop{now: clock.System{}.Mono()}
 	c := &Client{
-		loop: l, rec: recorder.NewCollector(1, nil).Thread(0), phase: running, windowOpen: true, conns: make([]conn, n),
+		loop: l, rec: recorder.NewCollector(1, 0, nil).Thread(0), phase: running, windowOpen: true, conns: make([]conn, n),
 		cfg: Config{
 			Requests: []workload.Request{{Bytes: []byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), Method: wire.MethodGet}},
 			Shards:   1, Timeout: time.Hour, Interval: time.Hour, ExpectBody: 5, Window: func(bool) {}, Open: rate > 0,

@@ -8,6 +8,7 @@ type Collector struct {
 	in      chan handover
 	emit    func(k int, p *Part)
 	total   *Part
+	hold    bool
 	done    chan struct{}
 	started sync.Once
 }
@@ -26,13 +27,20 @@ const spares = 2
 // queued is how many intervals of each thread may wait for the collector. Beyond that a thread would have to wait, too.
 const queued = 64
 
+// maxHeld bounds the parts that a thread gets in advance when they are held, at 800 KiB of address space each. It makes more itself if it has to.
+const maxHeld = 256
+
 // NewCollector makes a collector for so many threads. emit, when set, is called on the collector's goroutine with each
 // merged interval in order, numbered from 0; it must not keep p.
-func NewCollector(threads int, emit func(k int, p *Part)) *Collector {
-	c := &Collector{in: make(chan handover, threads*queued), emit: emit, total: newPart(), done: make(chan struct{})}
+//
+// held, when not 0, is about how many intervals there will be: they are kept as they come, and merged and emitted when every thread has finished.
+// Merging takes a millisecond; between short intervals it would make the generator late on the CPU that the two share.
+func NewCollector(threads, held int, emit func(k int, p *Part)) *Collector {
+	c := &Collector{in: make(chan handover, threads*queued), emit: emit, total: newPart(), hold: held > 0, done: make(chan struct{})}
+	n := max(spares, min(held, maxHeld))
 	for range threads {
-		t := &Thread{c: c, Part: newPart(), free: make(chan *Part, spares+1)}
-		for range spares {
+		t := &Thread{c: c, Part: newPart(), free: make(chan *Part, n+1)}
+		for range n {
 			t.free <- newPart()
 		}
 		c.threads = append(c.threads, t)
@@ -67,8 +75,12 @@ func (c *Collector) run() {
 		next  = map[*Thread]int{} // the interval each thread delivers next
 		live  = len(c.threads)
 	)
+	in := c.in
+	if c.hold {
+		in = c.held()
+	}
 	for live > 0 {
-		h := <-c.in
+		h := <-in
 		k := next[h.t]
 		next[h.t]++
 		for len(open) <= k-first {
@@ -99,6 +111,23 @@ func (c *Collector) run() {
 			open, first = open[1:], first+1
 		}
 	}
+}
+
+// held returns everything that the threads hand over, once they have finished.
+func (c *Collector) held() chan handover {
+	var all []handover
+	for live := len(c.threads); live > 0; {
+		h := <-c.in
+		all = append(all, h)
+		if h.last {
+			live--
+		}
+	}
+	out := make(chan handover, len(all))
+	for _, h := range all {
+		out <- h
+	}
+	return out
 }
 
 // Thread is the writing end of one loop thread. The embedded Part is the one being written.

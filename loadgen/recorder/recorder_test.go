@@ -10,6 +10,11 @@ import (
 )
 
 func TestIntervalsOfAllThreadsAreMergedInOrder(t *testing.T) {
+	t.Run("as they come", func(t *testing.T) { testMergedInOrder(t, 0) })
+	t.Run("held, more than foreseen", func(t *testing.T) { testMergedInOrder(t, 7) })
+}
+
+func testMergedInOrder(t *testing.T, held int) {
 	const threads, intervals, perInterval = 3, 20, 100
 	type seen struct {
 		k         int
@@ -17,7 +22,7 @@ func TestIntervalsOfAllThreadsAreMergedInOrder(t *testing.T) {
 		p50       int64
 	}
 	var got []seen
-	c := NewCollector(threads, func(k int, p *Part) {
+	c := NewCollector(threads, held, func(k int, p *Part) {
 		got = append(got, seen{k, p.Completed, p.Response.At(50)})
 	})
 	c.Start()
@@ -61,7 +66,7 @@ func TestIntervalsOfAllThreadsAreMergedInOrder(t *testing.T) {
 // A thread that ends early (its grace was shorter) must not keep the others' intervals back for ever.
 func TestThreadsMayEndAtDifferentIntervals(t *testing.T) {
 	var ks []int
-	c := NewCollector(2, func(k int, _ *Part) { ks = append(ks, k) })
+	c := NewCollector(2, 0, func(k int, _ *Part) { ks = append(ks, k) })
 	c.Start()
 	a, b := c.Thread(0), c.Thread(1)
 	a.Complete(1, 1, 200, 0, 0)
@@ -76,7 +81,7 @@ func TestThreadsMayEndAtDifferentIntervals(t *testing.T) {
 }
 
 func TestErrorsByKindAndTheirSamples(t *testing.T) {
-	c := NewCollector(1, nil)
+	c := NewCollector(1, 0, nil)
 	c.Start()
 	th := c.Thread(0)
 	for i := range 100 {
@@ -94,7 +99,7 @@ func TestErrorsByKindAndTheirSamples(t *testing.T) {
 }
 
 func TestRecordingDoesNotAllocate(t *testing.T) {
-	c := NewCollector(1, nil)
+	c := NewCollector(1, 0, nil)
 	th := c.Thread(0)
 	for range maxSamples {
 		th.Fail(Timeout, errors.New(strconv.Itoa(len(th.Samples))))

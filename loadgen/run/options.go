@@ -50,9 +50,12 @@ type Options struct {
 	ExpectBody   int64
 	// MaxLateness is how late the generator itself may be, at the 99th percentile (default 1 ms).
 	MaxLateness time.Duration
-	// IntervalLog, when set, gets the interval log: one response and one service histogram per second.
+	// IntervalLog, when set, gets the interval log: one response and one service histogram for each interval.
 	IntervalLog io.Writer
-	// Progress, when set, is called about once per second of the window, on a goroutine of its own.
+	// Interval is the length of the intervals of IntervalLog and Progress, 1 s when 0. Short ones (10 ms and more) tell what is typical from what
+	// is rare; those below a second are merged, logged and told to Progress after the run, so that this makes the generator late at nothing.
+	Interval time.Duration
+	// Progress, when set, is called about once per interval of the window, on a goroutine of its own.
 	Progress func(Progress)
 	// Command and Version are for the record.
 	Command []string
@@ -69,13 +72,13 @@ type Progress struct {
 	Errors int64
 }
 
-// interval is the length of the intervals of log and progress.
-const interval = time.Second
-
-// defaultTimeout and defaultLateness are documented in Options.
+// defaultInterval, defaultTimeout and defaultLateness are documented in Options.
 const (
+	defaultInterval = time.Second
 	defaultTimeout  = 10 * time.Second
 	defaultLateness = time.Millisecond
+	// minInterval is what merging the histograms of an interval takes, many times over.
+	minInterval = 10 * time.Millisecond
 	// maxAhead keeps a slip of the finger in StartAt from waiting for ever.
 	maxAhead = time.Hour
 	// maxConnections keeps a slip of the finger from asking for all memory.
@@ -88,6 +91,9 @@ func (o *Options) fill() error {
 	}
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
+	}
+	if o.Interval == 0 {
+		o.Interval = defaultInterval
 	}
 	if o.MaxLateness == 0 {
 		o.MaxLateness = defaultLateness
@@ -124,6 +130,8 @@ func (o *Options) fill() error {
 		return errors.New("gRPC needs HTTP/2")
 	case (o.Handshakes || o.Resume) && o.TLS == nil:
 		return errors.New("handshakes and sessions are TLS's: the URL must say https")
+	case o.Interval < minInterval:
+		return fmt.Errorf("interval: %v, must be at least %v", o.Interval, minInterval)
 	case o.Duration <= 0:
 		return fmt.Errorf("duration: %v, must be more than 0", o.Duration)
 	case !o.StartAt.IsZero() && time.Until(o.StartAt) > maxAhead:
@@ -132,6 +140,14 @@ func (o *Options) fill() error {
 		return errors.New("warm-up, timeout and lateness must not be negative")
 	}
 	return nil
+}
+
+// held is how many intervals are kept until the end of the run: all that are shorter than the usual ones.
+func (o *Options) held() int {
+	if o.Interval >= defaultInterval {
+		return 0
+	}
+	return int((o.Warmup+o.Duration)/o.Interval) + 2
 }
 
 // share is how many of n things part i of parts gets.

@@ -77,7 +77,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 }
 
 func (s *session) run(ctx context.Context) (*Result, error) {
-	col := recorder.NewCollector(s.o.Threads, s.interval)
+	col := recorder.NewCollector(s.o.Threads, s.o.held(), s.interval)
 	if err := s.makeClients(col); err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (s *session) makeClients(col *recorder.Collector) error {
 			ExpectStatus: o.ExpectStatus,
 			ExpectBody:   o.ExpectBody,
 			Open:         !o.Closed,
-			Interval:     interval,
+			Interval:     o.Interval,
 			Recorder:     col.Thread(i),
 			Ready:        func(err error) { s.ready <- err },
 			Window:       s.window,

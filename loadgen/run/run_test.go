@@ -257,6 +257,29 @@ func TestIntervalLogAddsUp(t *testing.T) {
 	})
 }
 
+func TestShortIntervalsAddUp(t *testing.T) {
+	s := newHTTPServer(t, hello)
+	var log bytes.Buffer
+	res := do(t, Options{
+		Workload: newWorkload(t, s.url), Rate: 400, Threads: 2, Warmup: 50 * time.Millisecond, Duration: 500 * time.Millisecond,
+		Interval: 50 * time.Millisecond, IntervalLog: &log,
+	})
+	ivs, err := hdr.ReadLog(&log)
+	require.NoError(t, err)
+	sum, n := hdr.New(), 0
+	for _, iv := range ivs {
+		if iv.Tag == "response" {
+			sum.Merge(iv.Histogram)
+			n++
+		}
+	}
+	require.True(t, sum.Equal(res.Response))
+	require.GreaterOrEqual(t, n, 5, "ten, unless the machine was busy")
+
+	_, err = Run(t.Context(), Options{Workload: newWorkload(t, s.url), Rate: 1, Connections: 1, Duration: time.Second, Interval: time.Millisecond})
+	require.ErrorContains(t, err, "interval: 1ms, must be at least 10ms")
+}
+
 func TestManyConnectionsAndAnUnreachableServer(t *testing.T) {
 	eachEngine(t, func(t *testing.T, engine string) {
 		url := newOrigin(t, origin.Options{Engine: "epoll"})
