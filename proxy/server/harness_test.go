@@ -62,6 +62,7 @@ type setup struct {
 	routes    string   // routes before the usual ones, block style, two spaces in
 	top       string   // further top-level keys
 	workers   string   // further keys of workers, as YAML flow
+	log       string   // further keys of access_log, as YAML flow
 }
 
 func (s setup) yaml(engine, log string) string {
@@ -70,7 +71,7 @@ func (s setup) yaml(engine, log string) string {
 	if strings.Contains(s.top, "drain_idle") {
 		idle = ""
 	}
-	fmt.Fprintf(&b, "workers: {count: 1, engine: %s%s}\naccess_log: {path: %q}\n%s", engine, comma(s.workers), log, idle)
+	fmt.Fprintf(&b, "workers: {count: 1, engine: %s%s}\naccess_log: {path: %q%s}\n%s", engine, comma(s.workers), log, comma(s.log), idle)
 	b.WriteString(s.top)
 	b.WriteString("listeners:\n  - {name: edge, address: 127.0.0.1:0" + comma(s.listener) + "}\n")
 	if len(s.endpoints) > 0 {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/blitz-gateway/blitz/proxy/admin"
+	"github.com/blitz-gateway/blitz/proxy/snapshot"
 	"github.com/blitz-gateway/blitz/proxy/telemetry"
 	"github.com/blitz-gateway/blitz/proxy/worker"
 )
@@ -28,14 +29,19 @@ type Status struct {
 	BytesOut    uint64 `json:"bytes_out"`
 	Reloads     uint64 `json:"reloads"`
 	Refused     uint64 `json:"reloads_refused"`
+	// Percentiles of the durations of all requests that matched a route, in ms.
+	P50 float64 `json:"p50_ms"`
+	P99 float64 `json:"p99_ms"`
 }
 
 func (s *Server) status(ctx context.Context, _ *admin.Request) admin.Response {
-	c := s.collect(ctx).Total()
+	samples := s.collect(ctx)
+	c, all := samples.Total(), samples.AllRoutes()
 	return asJSON(Status{
 		Process: s.process(), State: s.State(), Started: s.started, Now: time.Now(), Engine: s.info.Engine, Workers: len(s.workers), Predecessor: s.predecessor.Load(),
 		Connections: c.DownstreamActive, Active: c.RequestsActive, Requests: c.RequestsTotal, Failed: c.Responses[0] + c.Responses[5],
 		BytesIn: c.DownstreamBytesIn, BytesOut: c.DownstreamBytesOut, Reloads: s.registry.Config.Reloads.Load(), Refused: s.registry.Config.Failures.Load(),
+		P50: inMS(all.At(50)), P99: inMS(all.At(99)),
 	})
 }
 
@@ -65,12 +71,14 @@ func counted(list []*telemetry.Series) map[string]*Counted {
 				c.Classes[[]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}[i]] = n
 			}
 		}
-		ms := func(p float64) float64 { return float64(x.At(p)/1000) / 1000 }
-		c.P50, c.P90, c.P99, c.P999 = ms(50), ms(90), ms(99), ms(99.9)
+		c.P50, c.P90, c.P99, c.P999 = inMS(x.At(50)), inMS(x.At(90)), inMS(x.At(99)), inMS(x.At(99.9))
 		out[x.Name()] = c
 	}
 	return out
 }
+
+// inMS is a duration in ns in ms, with whole microseconds.
+func inMS(ns int64) float64 { return float64(ns/1000) / 1000 }
 
 // RouteStatus is one route in the answer of /routes.
 type RouteStatus struct {
@@ -79,6 +87,8 @@ type RouteStatus struct {
 	Path    string   `json:"path"`
 	Methods []string `json:"methods,omitempty"`
 	Cluster string   `json:"cluster,omitempty"`
+	// To says in words where its requests go.
+	To string `json:"to"`
 	*Counted
 }
 
@@ -91,7 +101,7 @@ func (s *Server) routes(ctx context.Context, _ *admin.Request) admin.Response {
 	}{Routes: make([]RouteStatus, 0, len(snap.Actions)), Other: by[telemetry.OtherName]}
 	for i := range snap.Actions {
 		a, r := &snap.Actions[i], &snap.Rules[i]
-		st := RouteStatus{Name: a.Name, Host: r.Host, Path: r.Path, Methods: r.Methods, Counted: by[a.Name]}
+		st := RouteStatus{Name: a.Name, Host: r.Host, Path: snapshot.PathText(r), Methods: r.Methods, To: a.Destination(), Counted: by[a.Name]}
 		if a.Cluster != nil {
 			st.Cluster = a.Cluster.Name
 		}

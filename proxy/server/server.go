@@ -73,7 +73,7 @@ func start(snap *snapshot.Snapshot, version string, from *Handover) (*Server, er
 	s := &Server{version: version, started: time.Now(), registry: telemetry.NewRegistry(version, time.Now()), drained: make(chan struct{}), failed: make(chan struct{})}
 	s.snap.Store(snap)
 	s.keeper = s.newKeeper()
-	s.registry.Clusters = s.clusterSamples
+	s.registry.Clusters, s.registry.Certificates = s.clusterSamples, s.certificates
 	n := snap.Workers.Count
 	sockets, bound, err := bind(snap, nil, from)
 	if err != nil {

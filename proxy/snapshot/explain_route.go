@@ -209,7 +209,7 @@ func conditionTexts(c *route.Conditions) (out []string) {
 
 // expression is the regular expression of a rule as it was written.
 func (s *Snapshot) expression(i int) string {
-	return strings.TrimSuffix(strings.TrimPrefix(s.Rules[i].Regex.String(), "^(?:"), ")$")
+	return strings.TrimPrefix(PathText(&s.Rules[i]), "~")
 }
 
 func matchText(r *route.Rule) string {
@@ -220,9 +220,13 @@ func matchText(r *route.Rule) string {
 	if len(r.Methods) > 0 {
 		methods = strings.Join(r.Methods, ", ")
 	}
-	path := r.Path
-	if r.Regex != nil {
-		path = "~" + strings.TrimSuffix(strings.TrimPrefix(r.Regex.String(), "^(?:"), ")$")
+	return host + ", " + PathText(r) + ", " + methods
+}
+
+// PathText is what a rule asks of the path: its pattern, or ~ and its regular expression.
+func PathText(r *route.Rule) string {
+	if r.Regex == nil {
+		return r.Path
 	}
-	return host + ", " + path + ", " + methods
+	return "~" + strings.TrimSuffix(strings.TrimPrefix(r.Regex.String(), "^(?:"), ")$")
 }

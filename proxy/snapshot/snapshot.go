@@ -2,6 +2,8 @@ package snapshot
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/blitz-gateway/blitz/internal/loop"
@@ -69,6 +71,27 @@ type Action struct {
 	FirstByteTimeout, IdleTimeout time.Duration
 	// Traffic is everything else that is done with a request; nil: nothing.
 	Traffic *Traffic
+}
+
+// Destination says in words where requests go: a cluster, several with their shares, a redirect's status, an answer's.
+func (a *Action) Destination() string {
+	switch t := a.Traffic; {
+	case a.Cluster != nil:
+		return a.Cluster.Name
+	case a.Respond != nil:
+		return "answers " + strconv.Itoa(a.Respond.Status)
+	case t != nil && t.Redirect != nil:
+		return "redirects " + strconv.Itoa(t.Redirect.Status)
+	case t != nil && len(t.Split.Parts) > 0:
+		var parts []string
+		below := uint32(0)
+		for _, p := range t.Split.Parts {
+			parts = append(parts, p.Cluster.Name+" "+strconv.FormatFloat(100*float64(p.Below-below)/float64(t.Split.Total), 'g', 3, 64)+" %")
+			below = p.Below
+		}
+		return strings.Join(parts, ", ")
+	}
+	return "echoes"
 }
 
 // BodyLimit is the largest request body of a request that came through l, in bytes, 0: no limit.

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"os"
@@ -22,6 +23,8 @@ type TLS struct {
 	Plaintext string
 	// ForwardCert tells endpoints about the certificate of the client.
 	ForwardCert bool
+	// Certificates that were read from files.
+	Certificates []*x509.Certificate
 
 	conf    config.ListenerTLS
 	alpn    []string
@@ -100,7 +103,7 @@ func listenerTLS(l *config.Listener, prev *TLS) (*TLS, error) {
 		for _, w := range warnings {
 			slog.Warn(w, "listener", l.Name)
 		}
-		t.Config = secure.NewConfig(cfg)
+		t.Config, t.Certificates = secure.NewConfig(cfg), server.Leaves
 	}
 	t.Config.MaxHandshakes, t.Config.MaxWaiting = c.MaxHandshakes, c.MaxWaitingHandshakes
 	return t, nil

@@ -19,6 +19,7 @@ func twoWorkers() *Samples {
 	s := &Samples{version: `v1 "quoted" \ and` + "\nbroken", started: time.Unix(1700000000, 250e6), workers: make([]workerSample, 2)}
 	s.log = LogStats{Lines: 5, Dropped: 2}
 	s.clusters = []ClusterSample{{Name: "api", Healthy: 1, Endpoints: []EndpointSample{{Name: "10.0.0.1:80", Healthy: true, Attempts: 3}, {Name: "10.0.0.2:80"}}}}
+	s.certificates = []CertificateSample{{"edge", "a.test", time.Unix(2000, 0)}, {"edge", "b.test", time.Unix(500, 0)}, {"edge", "a.test", time.Unix(1000, 0)}}
 	s.routeSeries, s.clusterSeries = []*Series{newSeries(OtherName), newSeries("r")}, []*Series{newSeries(OtherName)}
 	for _, x := range append(s.routeSeries, s.clusterSeries...) {
 		x.Count(200, BucketBound(2)-1, 1)

@@ -15,6 +15,7 @@ type processStats struct {
 	gcPause              float64 // seconds
 	mallocs              int64   // objects
 	rss                  int64   // bytes, 0: not known here
+	cpu                  float64 // seconds, 0: not known here
 }
 
 func readProcess() processStats {
@@ -26,6 +27,7 @@ func readProcess() processStats {
 		gcPause:    gc.PauseTotal.Seconds(),
 		mallocs:    allocatedObjects(),
 		rss:        residentBytes(),
+		cpu:        cpuSeconds(),
 	}
 }
 
@@ -58,4 +60,29 @@ func residentBytes() int64 {
 		return 0
 	}
 	return pages * int64(os.Getpagesize())
+}
+
+// ticksPerSecond is USER_HZ, which Linux shows to programs on every architecture that the gateway runs on.
+const ticksPerSecond = 100
+
+// cpuSeconds is the time in user and in kernel mode of all threads (proc(5), stat: the 14th and 15th field; the second one is the name in brackets,
+// which may have spaces).
+func cpuSeconds() float64 {
+	b, err := os.ReadFile("/proc/self/stat")
+	if err != nil {
+		return 0
+	}
+	f := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
+	if len(f) < 13 {
+		return 0
+	}
+	user, err := strconv.ParseUint(string(f[11]), 10, 64)
+	if err != nil {
+		return 0
+	}
+	kernel, err := strconv.ParseUint(string(f[12]), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return float64(user+kernel) / ticksPerSecond
 }

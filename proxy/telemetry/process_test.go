@@ -3,6 +3,7 @@ package telemetry
 import (
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -20,4 +21,14 @@ func TestAllocatedObjects(t *testing.T) {
 	span := int64(8192 / 32 * runtime.GOMAXPROCS(0))
 	assert.GreaterOrEqual(t, grown, n-span)
 	assert.Less(t, grown, int64(2*n))
+}
+
+// What the kernel counts for this process grows while it works.
+func TestCPUSeconds(t *testing.T) {
+	before := cpuSeconds()
+	for end := time.Now().Add(10 * time.Second); cpuSeconds() == before; {
+		if time.Now().After(end) {
+			t.Fatal("ten seconds of work took no time")
+		}
+	}
 }

@@ -13,6 +13,8 @@ type Registry struct {
 	Config ConfigStats
 	// Clusters tells how the clusters are, before ctx ends; nil: there are none. Set before the first Collect.
 	Clusters func(ctx context.Context) []ClusterSample
+	// Certificates tells which certificates are in use; nil: none. Set before the first Collect.
+	Certificates func() []CertificateSample
 
 	version string
 	started time.Time
@@ -81,10 +83,11 @@ type Samples struct {
 	log     LogStats
 	late    int
 	// clusters in the order of the configuration.
-	clusters []ClusterSample
-	process  processStats
-	config   configSample
-	workers  []workerSample
+	clusters     []ClusterSample
+	certificates []CertificateSample
+	process      processStats
+	config       configSample
+	workers      []workerSample
 
 	routeSeries, clusterSeries []*Series
 }
@@ -104,6 +107,9 @@ func (r *Registry) Collect(ctx context.Context) *Samples {
 	s := &Samples{version: r.version, started: r.started, config: r.Config.sample(), process: readProcess(), workers: make([]workerSample, len(workers))}
 	if r.Clusters != nil {
 		s.clusters = r.Clusters(ctx)
+	}
+	if r.Certificates != nil {
+		s.certificates = r.Certificates()
 	}
 	if l := r.log.Load(); l != nil {
 		s.log = l.Stats()

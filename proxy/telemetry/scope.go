@@ -116,6 +116,15 @@ func sum(all, more []*Series) []*Series {
 // Routes are the series of all routes, summed over the workers.
 func (s *Samples) Routes() []*Series { return s.routeSeries }
 
+// AllRoutes is the sum of them.
+func (s *Samples) AllRoutes() *Series {
+	all := newSeries("")
+	for _, x := range s.routeSeries {
+		x.addTo(all)
+	}
+	return all
+}
+
 // Clusters are the series of all clusters. Their durations are from the sent request to the head of the response.
 func (s *Samples) Clusters() []*Series { return s.clusterSeries }
 

@@ -48,6 +48,8 @@ var dataTable = []Metric{
 		process: func(s *Samples, p put) { p(float64(s.started.UnixMilli()) / 1000) }},
 	{Name: "blitz_resident_memory_bytes", Kind: KindGauge, Unit: "bytes", Help: "Memory of the process in RAM; 0 where the system does not tell.",
 		process: func(s *Samples, p put) { p(float64(s.process.rss)) }},
+	{Name: "blitz_cpu_seconds_total", Kind: KindCounter, Unit: "seconds", Help: "CPU time of the process, in user and in kernel mode; 0 where the system does not tell.",
+		process: func(s *Samples, p put) { p(s.process.cpu) }},
 	{Name: "blitz_goroutines", Kind: KindGauge, Unit: "goroutines", Help: "Goroutines of the process; workers need one each.",
 		process: func(s *Samples, p put) { p(float64(s.process.goroutines)) }},
 	{Name: "blitz_gc_cycles_total", Kind: KindCounter, Unit: "cycles", Help: "Garbage collections so far. The data plane makes no garbage.",

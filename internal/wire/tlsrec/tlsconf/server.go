@@ -2,6 +2,7 @@ package tlsconf
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"time"
@@ -26,6 +27,8 @@ type Server struct {
 	Certificates []Certificate
 	// Pairs are further identities that are in memory already, such as SelfSigned's. Their Leaf is set.
 	Pairs []*tls.Certificate
+	// Leaves is set by Build: the certificates of Certificates and then of Pairs.
+	Leaves []*x509.Certificate
 	// StrictSNI refuses clients that ask for no name or for one that no certificate has.
 	StrictSNI bool
 	// ClientAuth and ClientCAFile: whose certificates of clients are good. The file is PEM.
@@ -69,6 +72,10 @@ func (s *Server) Build() (cfg *tls.Config, warnings []string, err error) {
 		}
 	}
 	cfg.GetCertificate = newStore(certs, s.StrictSNI).get
+	s.Leaves = nil
+	for _, c := range certs {
+		s.Leaves = append(s.Leaves, c.Leaf)
+	}
 
 	switch {
 	case s.ClientAuth == NoClientCert && s.ClientCAFile != "":
