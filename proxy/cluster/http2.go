@@ -10,6 +10,8 @@ const (
 	VersionH1 Version = "h1"
 	// VersionH2 is HTTP/2: with prior knowledge, or over TLS by ALPN.
 	VersionH2 Version = "h2"
+	// VersionAuto is what the endpoint chooses by ALPN with each connection. It needs TLS.
+	VersionAuto Version = "auto"
 )
 
 // HTTP2 is the policy of using HTTP/2 connections, all of it for one worker and one endpoint.

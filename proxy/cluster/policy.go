@@ -38,6 +38,8 @@ type Retry struct {
 	On On
 	// Statuses by value; one that is listed is not passed on as long as there are retries.
 	Statuses [600]bool
+	// GRPC likewise for statuses of gRPC: bit n stands for code n.
+	GRPC uint32
 	// NonIdempotent allows methods to be repeated that are not idempotent (RFC 9110 section 9.2.2) although an endpoint may have acted on them.
 	NonIdempotent bool
 	// BackoffBase and BackoffMax: the n-th retry waits a random time between 0 and min(BackoffMax, BackoffBase·2ⁿ) ("full jitter"). The first
@@ -50,6 +52,15 @@ type Retry struct {
 	// BudgetPercent is the most retries for 100 requests within the last ten seconds of one worker; BudgetMin are retries per
 	// second of one worker that are allowed in any case. BudgetPercent below 0 is no budget.
 	BudgetPercent, BudgetMin int
+}
+
+// RoutePolicy is how one route has its requests tried again. It does not change.
+type RoutePolicy struct {
+	// Retries and Retry in place of those of the cluster, but for the budget.
+	Retries int
+	Retry   Retry
+	// NoHedge: no second attempt beside a slow one.
+	NoHedge bool
 }
 
 // Hedge is a second attempt beside a slow first one.

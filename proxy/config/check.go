@@ -158,6 +158,9 @@ func (d *decoder) checkClusters(clusters []Cluster) {
 		if c.Protocol == "h2" && c.ProxyProtocol != "off" {
 			d.report("a PROXY protocol header describes one client, and HTTP/2 connections serve many", "expected proxy_protocol: off, or protocol: h1", "clusters", i, "proxy_protocol")
 		}
+		if c.Protocol == "auto" && c.TLS == nil {
+			d.report("protocol auto without TLS: there is nobody to ask", "expected tls, or protocol: h1 or h2", "clusters", i, "protocol")
+		}
 		d.checkClusterTLS(&clusters[i], i)
 		if c.Protocol == "h1" && d.given("clusters", i, "http2") {
 			d.report("http2 without HTTP/2", "expected protocol: h2", "clusters", i, "http2")

@@ -44,13 +44,8 @@ func (d *decoder) checkCluster(c *Cluster, i int) {
 	if o := c.Outlier; o != nil && o.MaxEjection < o.BaseEjection {
 		d.report(fmt.Sprintf("base_ejection %v is longer than max_ejection %v", o.BaseEjection, o.MaxEjection), "expected it to be at most that", at("outlier")...)
 	}
-	if r := &c.Retry; d.given(at("retry")...) {
-		if contains(r.On, "status") && len(r.Statuses) == 0 {
-			d.report("retries by status need statuses", "expected some, as in [502, 503]", at("retry", "statuses")...)
-		}
-		if d.given(at("retry", "per_try")...) && r.PerTry > c.Timeouts.FirstByte {
-			d.report(fmt.Sprintf("per_try %v is longer than the timeout first_byte %v", r.PerTry, c.Timeouts.FirstByte), "expected a shorter one", at("retry", "per_try")...)
-		}
+	if d.given(at("retry")...) {
+		d.checkRetry(&c.Retry, c.Timeouts.FirstByte, at("retry")...)
 	}
 }
 

@@ -41,6 +41,9 @@ func (d *decoder) checkRoutes(c *Config) {
 		if r.Respond != nil {
 			d.checkRespond(r.Respond, i)
 		}
+		if r.Retry != nil {
+			d.checkRetry(r.Retry.Retry(), r.Timeouts.FirstByte, "routes", i, "retry")
+		}
 		if matchable {
 			d.checkConflict(c.Routes, i, same)
 		}
@@ -316,7 +319,7 @@ func (d *decoder) checkAction(r *Route, i int) {
 		have := slices.DeleteFunc(slices.Clone(actions), func(key string) bool { return !has(n, key) })
 		d.report("the route has "+strings.Join(have, " and "), "expected exactly one of "+oneOf, "routes", i)
 	case chosen == 1 && first != "cluster" && first != "split":
-		for _, key := range []string{"allow_upgrade", "timeouts", "rewrite", "request_headers", "mirror", "split_by"} {
+		for _, key := range []string{"allow_upgrade", "timeouts", "retry", "rewrite", "request_headers", "mirror", "split_by"} {
 			if has(n, key) {
 				d.report(fmt.Sprintf("%s has no meaning for a route with %s", key, first), "expected it only with cluster or split", "routes", i, key)
 			}

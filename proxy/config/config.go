@@ -149,8 +149,9 @@ type Cluster struct {
 	// flight; `ring_hash` and `maglev` send requests with the same `hash` to the same endpoint. What is in flight, and how long it takes,
 	// each worker knows of its own requests.
 	Balance string `yaml:"balance" enum:"round_robin,least_request,p2c,random,ewma,ring_hash,maglev"`
-	// Protocol spoken with the endpoints: `h1` is HTTP/1.1, `h2` is HTTP/2, with prior knowledge or, over TLS, by ALPN.
-	Protocol string `yaml:"protocol" enum:"h1,h2"`
+	// Protocol spoken with the endpoints: `h1` is HTTP/1.1, `h2` is HTTP/2, with prior knowledge or, over TLS, by ALPN. `auto`, with TLS only, is
+	// what the endpoint chooses by ALPN, for each connection anew; upgrades (WebSocket) then get connections of HTTP/1.1.
+	Protocol string `yaml:"protocol" enum:"h1,h2,auto"`
 	// HTTP/2 with the endpoints, when that is their protocol.
 	HTTP2 ClusterHTTP2 `yaml:"http2"`
 	// What `ring_hash` and `maglev` go by. A request without it goes anywhere.
@@ -247,6 +248,8 @@ type Route struct {
 	BufferRequest Size `yaml:"buffer_request" min:"0B" max:"256KiB"`
 	// Timeouts in place of the cluster's.
 	Timeouts RouteTimeouts `yaml:"timeouts"`
+	// When and how often a request is tried again, in place of what the cluster says. Not given: as the cluster says.
+	Retry *RouteRetry `yaml:"retry"`
 	// Change the path, host or query that the endpoint sees.
 	Rewrite *Rewrite `yaml:"rewrite"`
 	// Change the fields that the endpoint sees.

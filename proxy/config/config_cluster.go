@@ -136,6 +136,8 @@ type Retry struct {
 	On []string `yaml:"when" enum:"connect,reset,timeout,refused,status"`
 	// Statuses for the reason `status`.
 	Statuses []int `yaml:"statuses" min:"400" max:"599"`
+	// Statuses of gRPC for the reason `status`, where an endpoint answers a call with nothing else. A call is a POST: it is repeated only with non_idempotent.
+	GRPCStatuses []string `yaml:"grpc_statuses" enum:"cancelled,unknown,invalid_argument,deadline_exceeded,not_found,already_exists,permission_denied,resource_exhausted,failed_precondition,aborted,out_of_range,unimplemented,internal,unavailable,data_loss,unauthenticated"`
 	// `true`: repeat POST, PATCH and other methods too of which a repetition may do harm. Otherwise they are repeated only when no byte of them was sent.
 	NonIdempotent bool `yaml:"non_idempotent"`
 	// How long one attempt may take until the head of its response when there is another attempt to make. Not given: as long as first_byte.
@@ -195,6 +197,8 @@ func setClusterDefaults(p any) {
 		p.Statuses = []int{502, 503, 504}
 		p.Backoff, p.MaxBackoff, p.MaxRetryAfter = Duration(second/40), Duration(second/4), Duration(second)
 		SetDefaults(&p.Budget)
+	case *RouteRetry:
+		setRouteRetryDefaults(p)
 	case *RetryBudget:
 		p.Percent, p.Min = 20, 10
 	}

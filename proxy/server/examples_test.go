@@ -37,18 +37,10 @@ var exercises = map[string][]exercise{
 	"proxy":        {{"GET /users/7/posts|Host: api.example.com", 200, `"URI":"/users/7/posts"`}},
 	"unix-socket":  {{"GET /x", 200, `"URI":"/x"`}},
 	"upstream-tls": {{"GET /partner/x", 200, `"URI":"/partner/x"`}, {"GET /x", 200, `"URI":"/x"`}},
-	"everything": {
-		{"GET /users/7/a?preview=1|Host: a.example.com|X-Beta: yes|User-Agent: Test", 200, `"URI":"/v2/users/7/a?id=7\u0026preview=1"`},
-		{"GET /users/7/a?preview=1|Host: a.example.com|X-Beta: yes|X-Legacy: 1", 200, `"URI":"/users/7/a?preview=1"`},
-		{"GET /old/x?q=1", 200, `"URI":"/new/x"`}, {"GET /img/cat.png", 200, `"URI":"/images/cat"`}, {"GET /any/v1/x", 200, `"URI":"/any/x"`},
-		{"GET /login|Host: example.com", 308, "https://www.example.com/login"}, {"GET /terms", 200, "These terms"}, {"GET /health", 200, "ok\n"},
-		{"POST /echo/x", 200, "sent"}, {"PUT /x", 200, `"Body":"sent"`},
-	},
 }
 
-// elsewhere are the examples that need a world of their own: tls_examples_test.go and cluster_examples_test.go start them. The names in cluster-dns are those
-// of nobody here; the tests of package config load it.
-var elsewhere = []string{"cluster-dns", "cluster-everything", "mtls", "tls"}
+// elsewhere are the examples that need a world of their own: tls_examples_test.go, cluster_examples_test.go and test/e2e start them.
+var elsewhere = []string{"cluster-dns", "cluster-everything", "everything", "mtls", "tls"}
 
 // Every example is started as it is, but for addresses, certificates and CPUs, which belong to a machine, and does what it is there for.
 func TestExamples(t *testing.T) {
@@ -93,6 +85,9 @@ func runExample(t *testing.T, engine, file string, list []exercise) {
 	for i := range c.Clusters {
 		cl := &c.Clusters[i]
 		cl.TLS, cl.ProxyProtocol = nil, "off"
+		if cl.Protocol == "auto" {
+			cl.Protocol = "h1" // without TLS there is nobody to ask
+		}
 		for j := range cl.Endpoints {
 			cl.Endpoints[j].Address = origin.Listener.Addr().String()
 		}

@@ -171,7 +171,7 @@ func clusters(list []config.Cluster, r Resolver, workers int) ([]*cluster.Cluste
 			}
 			cl.Endpoints = append(cl.Endpoints, ep)
 		}
-		if err := policies(&cl, c, workers); err != nil {
+		if err := policies(&cl, c, workers, r != nil); err != nil {
 			errs = append(errs, err)
 		}
 		out = append(out, cluster.New(cl))

@@ -12,12 +12,8 @@ import (
 	"github.com/blitz-gateway/blitz/proxy/config"
 )
 
-var reasons = map[string]cluster.On{
-	"connect": cluster.OnConnect, "reset": cluster.OnReset, "timeout": cluster.OnTimeout, "refused": cluster.OnRefused, "status": cluster.OnStatus,
-}
-
-// policies fills in what says how the endpoints of a cluster are used and kept. workers is how many share the limits.
-func policies(cl *cluster.Cluster, c *config.Cluster, workers int) error {
+// policies fills in what says how the endpoints of a cluster are used and kept. workers is how many share the limits; without files, none is read.
+func policies(cl *cluster.Cluster, c *config.Cluster, workers int, files bool) error {
 	cl.Options = balance.Options{Zone: c.Zone, SpillBelow: c.SpillBelow, Panic: c.PanicThreshold.Percent, PanicFail: c.PanicThreshold.Action == "fail"}
 	cl.Key = key(c.Hash)
 	if s := c.Sticky; s != nil {
@@ -28,17 +24,7 @@ func policies(cl *cluster.Cluster, c *config.Cluster, workers int) error {
 			cl.Sticky.Secret = []byte(c.Name)
 		}
 	}
-	r := &c.Retry
-	cl.Retry = cluster.Retry{
-		NonIdempotent: r.NonIdempotent, BackoffBase: time.Duration(r.Backoff), BackoffMax: time.Duration(r.MaxBackoff), PerTry: time.Duration(r.PerTry),
-		RetryAfterMax: time.Duration(r.MaxRetryAfter), BudgetPercent: r.Budget.Percent, BudgetMin: r.Budget.Min,
-	}
-	for _, word := range r.On {
-		cl.Retry.On |= reasons[word]
-	}
-	for _, s := range r.Statuses {
-		cl.Retry.Statuses[s] = true
-	}
+	cl.Retry = retry(&c.Retry)
 	cl.Hedge.After = time.Duration(c.Hedge.After)
 	share := func(n int) int { return (n + workers - 1) / workers } // 0 stays 0, anything else is at least 1
 	b := &c.CircuitBreaker
@@ -56,7 +42,7 @@ func policies(cl *cluster.Cluster, c *config.Cluster, workers int) error {
 			SuccessRateHosts: o.SuccessRateHosts, BaseEjection: time.Duration(o.BaseEjection), MaxEjection: time.Duration(o.MaxEjection), MaxPercent: o.MaxPercent,
 		}
 	}
-	h, err := healthCheck(c.HealthCheck)
+	h, err := healthCheck(c.HealthCheck, files)
 	if err != nil {
 		return fmt.Errorf("cluster %s: health_check: %w", c.Name, err)
 	}
@@ -98,7 +84,7 @@ func discovery(d *config.Discovery) *cluster.Discovery {
 	return out
 }
 
-func healthCheck(h *config.HealthCheck) (*cluster.HealthCheck, error) {
+func healthCheck(h *config.HealthCheck, files bool) (*cluster.HealthCheck, error) {
 	if h == nil {
 		return nil, nil
 	}
@@ -114,7 +100,7 @@ func healthCheck(h *config.HealthCheck) (*cluster.HealthCheck, error) {
 		return out, nil
 	}
 	out.TLS = &tls.Config{ServerName: h.ServerName, InsecureSkipVerify: h.Insecure, MinVersion: tls.VersionTLS12}
-	if h.CA != "" {
+	if h.CA != "" && files {
 		pem, err := os.ReadFile(h.CA)
 		if err != nil {
 			return nil, err

@@ -31,6 +31,8 @@ type Traffic struct {
 	Mirror *Mirror
 	// ConnectTimeout in place of the cluster's, TotalTimeout of the whole exchange; 0: none.
 	ConnectTimeout, TotalTimeout time.Duration
+	// Policy of trying again in place of the cluster's; nil: none.
+	Policy *cluster.RoutePolicy
 }
 
 // Split divides requests among clusters.
@@ -88,11 +90,11 @@ type Tracing struct{ RequestID, TraceContext bool }
 
 // traffic makes the Traffic of a route, nil when there is nothing to it.
 func (s *Snapshot) traffic(r *config.Route, byName map[string]int) (*Traffic, error) {
-	if len(r.Split) == 0 && r.Redirect == nil && r.Rewrite == nil && r.Mirror == nil && r.Timeouts.Connect == 0 && r.Timeouts.Total == 0 &&
+	if len(r.Split) == 0 && r.Redirect == nil && r.Rewrite == nil && r.Mirror == nil && r.Retry == nil && r.Timeouts.Connect == 0 && r.Timeouts.Total == 0 &&
 		emptyEdits(&r.RequestHeaders) && emptyEdits(&r.ResponseHeaders) {
 		return nil, nil
 	}
-	t := &Traffic{ConnectTimeout: time.Duration(r.Timeouts.Connect), TotalTimeout: time.Duration(r.Timeouts.Total)}
+	t := &Traffic{ConnectTimeout: time.Duration(r.Timeouts.Connect), TotalTimeout: time.Duration(r.Timeouts.Total), Policy: routePolicy(r.Retry)}
 	find := func(name string) (*cluster.Cluster, int, error) {
 		i, ok := byName[name]
 		if !ok {

@@ -57,6 +57,8 @@ func alpn(protocol string) []string {
 	switch protocol {
 	case "h2":
 		return []string{"h2"}
+	case "auto":
+		return []string{"h2", "http/1.1"}
 	default:
 		return []string{"http/1.1"}
 	}

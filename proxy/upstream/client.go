@@ -12,7 +12,8 @@
 //	h2Conn    one HTTP/2 connection, which many requests share            h2conn.go, h2time.go, h2pool.go
 //	          their streams, and tunnels                                  h2stream.go, h2body.go, h2tunnel.go
 //	          TLS below either                                            tls.go
-//	          heads that are not encoded yet                              kept.go
+//	          heads that are not encoded yet                              kept.go, kept_h1.go
+//	          which of the two it is, where the endpoint chooses          auto.go
 package upstream
 
 import (
@@ -89,6 +90,8 @@ type Options struct {
 	ConnectTimeout time.Duration
 	// Buffer is how many bytes of the body are collected before an endpoint is asked; at most flow.High.
 	Buffer int
+	// Policy of trying again, in place of the cluster's; nil: the cluster's.
+	Policy *cluster.RoutePolicy
 }
 
 // Start begins the upstream half of x: it renders the head (borrowed during the call; path is the normalised path to send), sets
@@ -109,6 +112,9 @@ func (cl *Client) Start(x *exchange.Exchange, r *wire.Request, path []byte, o Op
 	}
 	q.chunked = r.Body == wire.BodyChunked && cl.h2 == nil
 	q.retriesLeft = cl.c.Retries
+	if q.policy = o.Policy; o.Policy != nil {
+		q.retriesLeft = o.Policy.Retries
+	}
 	cl.active++
 	cl.budget.request(cl.env.Loop.Now())
 	q.q.Keep()

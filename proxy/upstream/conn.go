@@ -38,8 +38,11 @@ type Conn struct {
 	untilEOF  bool // the body ends with the connection
 	raw       bool // body bytes carry no framing of their own: large buffers can be passed on whole
 	paused    bool
-	full      bool // the last receive filled its buffer: there may be more behind it
-	interim   int  // interim responses so far
+	stage     uint8  // of encoding a kept request, see kept_h1.go
+	chunked   bool   // its body
+	out       []byte // what is in flight of it, a buffer of the pool
+	full      bool   // the last receive filled its buffer: there may be more behind it
+	interim   int    // interim responses so far
 	sentBytes int
 	sendErr   *exchange.Failure
 
@@ -62,7 +65,7 @@ func (c *Conn) env() *Env { return c.pool.client.env }
 
 // begin readies the connection for the response to its new request.
 func (c *Conn) begin() {
-	c.inBody, c.keepAlive, c.untilEOF, c.raw, c.paused = false, false, false, false, false
+	c.inBody, c.keepAlive, c.untilEOF, c.raw, c.paused, c.stage = false, false, false, false, false, stageHead
 	c.sentBytes, c.sendErr, c.interim = 0, nil, 0
 }
 
@@ -78,7 +81,16 @@ func (c *Conn) OnConnect(err error) {
 		c.failed(f)
 		return
 	}
+	if c.pool.auto && alpn(c.l) == "h2" {
+		c.becomeH2()
+		return
+	}
 	c.connected = true
+	c.ready()
+}
+
+// ready sends the first request of the connection.
+func (c *Conn) ready() {
 	e := c.env()
 	c.recv.Start(c.l, c.id, e.Pool)
 	q := c.req
@@ -89,6 +101,10 @@ func (c *Conn) OnConnect(err error) {
 // OnSend implements loop.Handler.
 func (c *Conn) OnSend(n int, err error) {
 	c.sending = false
+	if c.out != nil {
+		c.env().Pool.Put(c.out)
+		c.out = nil
+	}
 	q := c.req
 	if c.closing || q == nil {
 		return // OnClose tidies up
@@ -111,8 +127,10 @@ func (c *Conn) OnSend(n int, err error) {
 		}
 		return
 	}
-	q.q.Sent(n)
-	if q.finished && q.q.Len() == 0 {
+	if !q.kept {
+		q.q.Sent(n)
+	}
+	if c.whole(q) {
 		q.sent()
 		return
 	}
@@ -367,7 +385,7 @@ func (c *Conn) finish(extra bool) {
 	q := c.req
 	x := q.x
 	e := c.env()
-	reusable := c.keepAlive && !extra && !c.untilEOF && q.finished && q.q.Len() == 0 && !c.sending && !c.recv.Ended() &&
+	reusable := c.keepAlive && !extra && !c.untilEOF && c.whole(q) && !c.sending && !c.recv.Ended() &&
 		c.sendErr == nil && !x.Tunnel
 	trailers := c.body.Trailers()
 	q.conn, c.req = nil, nil
@@ -431,6 +449,10 @@ func (c *Conn) OnRecvEnd(err error) {
 	switch {
 	case c.in.Len() > 0:
 		c.failed(exchange.ErrTruncated)
+	case !c.reused && refusal(err) != "":
+		e.Count.UpstreamConnectFailures++
+		q.x.Detail = refusal(err)
+		c.failed(exchange.ErrUpstreamTLS)
 	case c.sendErr != nil:
 		c.failed(c.sendErr)
 	default:
@@ -516,15 +538,16 @@ func (c *Conn) OnClose() {
 	p := c.pool
 	c.recv.End(e.Pool)
 	c.in.Release(e.Pool)
+	if c.out != nil {
+		e.Pool.Put(c.out)
+	}
 	p.gone()
 	if z := c.zombie; z != nil {
 		c.zombie = nil
 		z.free()
 	}
 	again, stale := c.again, c.againStale
-	t := c.timer
-	*c = Conn{timer: t, nextIdle: e.freeConn}
-	e.freeConn = c
+	c.recycle()
 	if again != nil {
 		again.waitingFor = nil
 		again.retry(p.ep, stale)

@@ -8,7 +8,6 @@ import (
 	"github.com/blitz-gateway/blitz/internal/wire/h2"
 	"github.com/blitz-gateway/blitz/proxy/exchange"
 	"github.com/blitz-gateway/blitz/proxy/flow"
-	"github.com/blitz-gateway/blitz/proxy/secure"
 )
 
 // h2Conn is one HTTP/2 connection to an endpoint, which the requests of many clients share: loop.Handler for its socket, h2.Handler
@@ -39,6 +38,7 @@ type h2Conn struct {
 	sending, broken, paused, lastWords, idle   bool
 	pumping                                    bool
 	born, idleSince                            int64 // loop time, ns
+	until                                      int64 // loop time at which it has to be ready
 	lastRecv, pinged                           int64 // loop time of the last bytes, and of a PING that waits for its answer; 0: none
 	cause                                      *exchange.Failure
 
@@ -80,7 +80,7 @@ func (e *Env) h2Conn() *h2Conn {
 
 func (c *h2Conn) env() *Env { return c.pool.client.env }
 
-// dial opens a connection of p and lists it: requests may wait on it at once.
+// dial opens a connection of p and lists it: requests may wait on it at once. The first one says how long that may take.
 func (p *pool) dial() *h2Conn {
 	e := p.client.env
 	c := e.h2Conn()
@@ -89,9 +89,7 @@ func (p *pool) dial() *h2Conn {
 	p.opened()
 	p.list(c)
 	e.Count.UpstreamConnects++
-	c.timer.Kind = timeConnect
-	e.Loop.Arm(&c.timer, p.client.c.ConnectTimeout)
-	c.l, c.id = p.connect(c)
+	c.l, c.id = p.connect(c, p.tls)
 	return c
 }
 
@@ -107,7 +105,11 @@ func (c *h2Conn) OnConnect(err error) {
 		c.die(f)
 		return
 	}
-	if s, ok := c.l.(*secure.Conn); ok && s.State().ALPN != "h2" {
+	if c.pool.tls != nil && alpn(c.l) != "h2" {
+		if c.pool.auto {
+			c.becomeH1()
+			return
+		}
 		c.loseWaiting(exchange.ErrNotHTTP2, "alpn_not_h2")
 		c.die(exchange.ErrNotHTTP2)
 		return
@@ -189,6 +191,11 @@ func (c *h2Conn) OnRecvEnd(err error) {
 	f := exchange.ErrReset
 	if c.broken {
 		f = exchange.ErrSend
+	}
+	if detail := refusal(err); detail != "" && !c.ready {
+		f = exchange.ErrUpstreamTLS
+		c.env().Count.UpstreamConnectFailures++
+		c.loseWaiting(f, detail)
 	}
 	c.die(f)
 	e.flushTouched()
@@ -391,10 +398,7 @@ func (c *h2Conn) OnClose() {
 	c.dropBase()
 	c.codec.SetOut(nil)
 	p.gone()
-	// The codec keeps its memory; timer and flush may be linked.
-	codec, t, f := c.codec, c.timer, c.flush
-	*c = h2Conn{codec: codec, timer: t, flush: f, next: e.freeH2}
-	e.freeH2 = c
+	c.recycle()
 	p.client.freed(p)
 	e.flushTouched()
 }

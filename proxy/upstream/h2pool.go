@@ -93,8 +93,8 @@ func (c *h2Conn) attach(q *Request) {
 	c.last = q
 	c.waiting++
 	c.openWaiting()
-	if c.ready && q.hc == c && q.s == nil {
-		q.arm(waitConnect, q.connectTime) // before that, the connection's own timer watches
+	if q.hc == c && q.s == nil {
+		c.watch(q)
 	}
 }
 
@@ -155,7 +155,7 @@ func (c *h2Conn) loseWaiting(f *exchange.Failure, detail string) {
 
 // serveH2 gives the requests that wait for a connection one.
 func (p *pool) serveH2() {
-	for p.first != nil {
+	for p.first != nil && p.byH2(p.first) {
 		c := p.pick(false)
 		if c == nil {
 			return

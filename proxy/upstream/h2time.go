@@ -17,6 +17,19 @@ func (c *h2Conn) arm(kind uint8, d time.Duration) {
 // armGrace gives the last bytes, ours or theirs, a little time.
 func (c *h2Conn) armGrace() { c.arm(timeGrace, sendErrorGrace) }
 
+// watch bounds the time that q waits. A connection that is not ready may take as long as the most patient of its requests allows; those that are less
+// patient have timers of their own.
+func (c *h2Conn) watch(q *Request) {
+	now := c.env().Loop.Now()
+	if until := c.born + int64(q.connectTime); !c.ready && until > c.until {
+		c.until = until
+		c.arm(timeConnect, time.Duration(max(until-now, 1)))
+	}
+	if c.ready || now+int64(q.connectTime) < c.until {
+		q.arm(waitConnect, q.connectTime)
+	}
+}
+
 func (c *h2Conn) startTick() {
 	if c.timer.Kind != timeGrace && (c.timer.Kind != timeTick || !c.timer.Armed()) {
 		c.arm(timeTick, tick)

@@ -6,7 +6,7 @@ package upstream
 // armHedge plans a second attempt, when the request is one that may be sent twice.
 func (q *Request) armHedge() {
 	after := q.client.c.Hedge.After
-	if after <= 0 || q.hedged || q.twin != nil || q.answered || !q.finished || q.x.WantsUpgrade || !q.repeatable(true) {
+	if after <= 0 || q.policy != nil && q.policy.NoHedge || q.hedged || q.twin != nil || q.answered || !q.finished || q.x.WantsUpgrade || !q.repeatable(true) {
 		return
 	}
 	q.hedge.Kind = waitHedge
@@ -25,7 +25,7 @@ func (q *Request) startTwin() {
 	}
 	t := cl.env.request()
 	t.client, t.x = cl, q.x
-	t.firstByte, t.idle = q.firstByte, q.idle
+	t.firstByte, t.idle, t.connectTime, t.policy = q.firstByte, q.idle, q.connectTime, q.policy
 	t.finished, t.key, t.tried = true, q.key, q.tried
 	t.kept, t.empty, t.headLen, t.trailers = q.kept, q.empty, q.headLen, q.trailers
 	t.tried.Add(q.on.ep)

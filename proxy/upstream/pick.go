@@ -28,7 +28,7 @@ func (cl *Client) pick(q *Request) *endpoint.Endpoint {
 func (q *Request) begin(p *pool) {
 	cl := q.client
 	q.enter(p)
-	if t := cl.c.Retry.PerTry; t > 0 {
+	if t := q.rules().PerTry; t > 0 {
 		q.try.Kind = waitTry
 		cl.env.Loop.Arm(&q.try, t)
 	}
@@ -36,7 +36,7 @@ func (q *Request) begin(p *pool) {
 	switch {
 	case q.kept != (p.mux != nil):
 		q.fail(exchange.ErrProtocolChanged)
-	case q.kept:
+	case p.byH2(q):
 		q.connectH2(p)
 	case p.idle == nil && p.full():
 		q.await(p)
@@ -53,6 +53,7 @@ func (q *Request) await(p *pool) {
 		q.fail(exchange.ErrOverflow)
 		return
 	}
+	p.makeRoom()
 	cl.reclaim(p)
 	p.enqueue(q)
 	q.arm(waitConnect, q.connectTime)
@@ -79,7 +80,11 @@ func (q *Request) connect(p *pool, fresh bool) {
 	p.opened()
 	c.req, q.conn = q, c
 	c.begin()
-	c.l, c.id = p.connect(c)
+	tls := p.tls
+	if p.auto && q.x.WantsUpgrade {
+		tls = p.tlsH1
+	}
+	c.l, c.id = p.connect(c, tls)
 	q.arm(waitConnect, q.connectTime)
 }
 

@@ -24,10 +24,13 @@ type pool struct {
 	last   *Request
 	queued int
 
-	mux       *h2.Config // nil: HTTP/1.1
+	mux       *h2.Config // nil: HTTP/1.1 only
 	h2        *h2Conn    // HTTP/2 connections that take requests
 	authority []byte     // for requests that name none
 	tls       *secure.Config
+	// Where ALPN decides: whether it does, whether the last endpoint has chosen HTTP/1.1, and what offers only that.
+	auto, h1 bool
+	tlsH1    *secure.Config
 }
 
 // seen counts how attempts ended.
@@ -133,7 +136,7 @@ func (p *pool) serve() {
 	if q == nil {
 		return
 	}
-	if p.mux != nil {
+	if p.byH2(q) {
 		p.serveH2()
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/blitz-gateway/blitz/internal/wire/h1"
 	"github.com/blitz-gateway/blitz/internal/wire/h2"
 	"github.com/blitz-gateway/blitz/proxy/balance"
+	"github.com/blitz-gateway/blitz/proxy/cluster"
 	"github.com/blitz-gateway/blitz/proxy/endpoint"
 	"github.com/blitz-gateway/blitz/proxy/exchange"
 	"github.com/blitz-gateway/blitz/proxy/flow"
@@ -39,6 +40,7 @@ type Request struct {
 	deadline   loop.Timer // of a gRPC call
 
 	firstByte, idle, connectTime time.Duration
+	policy                       *cluster.RoutePolicy // of its route, nil: the cluster's
 	retriesLeft                  int
 	freeRetryUsed                bool
 	hold                         int // no endpoint is asked before q holds more than this, 0: not holding
@@ -198,7 +200,7 @@ func (q *Request) Finish(trailers []wire.Field) {
 		}
 	}
 	q.armHedge()
-	if q.conn != nil && !q.conn.sending && q.q.Len() == 0 {
+	if q.conn != nil && !q.conn.sending && q.conn.whole(q) {
 		q.sent() // the last byte left before the end was known
 	}
 	q.Flush()
@@ -233,6 +235,10 @@ func (q *Request) Flush() {
 	}
 	c := q.conn
 	if c == nil || !c.connected || c.sending || c.sendErr != nil || q.dead {
+		return
+	}
+	if q.kept {
+		c.sendKept(q)
 		return
 	}
 	b := q.q.Next()
@@ -337,6 +343,12 @@ func (q *Request) fail(f *exchange.Failure) {
 func (q *Request) OnTimer(t *loop.Timer) {
 	switch t.Kind {
 	case waitConnect:
+		if c := q.hc; c != nil && !c.ready {
+			q.client.env.Count.UpstreamConnectTimeouts++
+			c.detach(q)
+			c.lost(q, exchange.ErrConnectTimeout, false)
+			return
+		}
 		if q.waiting != nil || q.hc != nil {
 			q.fail(exchange.ErrOverflow)
 			return

@@ -15,7 +15,15 @@ func (q *Request) repeatable(acted bool) bool {
 	if q.answered || !q.q.Kept() || q.x.Tunnel {
 		return false
 	}
-	return !acted || q.x.Method.IsIdempotent() || q.client.c.Retry.NonIdempotent
+	return !acted || q.x.Method.IsIdempotent() || q.rules().NonIdempotent
+}
+
+// rules say when q is tried again: its route's or the cluster's.
+func (q *Request) rules() *cluster.Retry {
+	if q.policy != nil {
+		return &q.policy.Retry
+	}
+	return &q.client.c.Retry
 }
 
 // mayRetry decides about another attempt after f, and takes it out of what is allowed.
@@ -28,7 +36,7 @@ func (q *Request) mayRetry(f *exchange.Failure, stale bool) bool {
 		return true
 	}
 	on := reason(f)
-	if q.client.c.Retry.On&on == 0 || !q.take() {
+	if q.rules().On&on == 0 || !q.take() {
 		return false
 	}
 	q.delay = q.backoff()
@@ -78,7 +86,7 @@ func (q *Request) take() bool {
 
 // backoff is a random time up to a bound that doubles with each retry (full jitter).
 func (q *Request) backoff() time.Duration {
-	r := &q.client.c.Retry
+	r := q.rules()
 	bound := r.BackoffBase
 	for i := 1; i < q.retries && bound < r.BackoffMax; i++ {
 		bound *= 2
@@ -92,8 +100,8 @@ func (q *Request) backoff() time.Duration {
 
 // retryStatus decides whether a response is given up for another attempt.
 func (q *Request) retryStatus(resp *wire.Response) bool {
-	r := &q.client.c.Retry
-	if r.On&cluster.OnStatus == 0 || resp.Status >= len(r.Statuses) || !r.Statuses[resp.Status] || q.twin != nil || !q.repeatable(true) {
+	r := q.rules()
+	if r.On&cluster.OnStatus == 0 || !lists(r, resp, q.x.GRPC) || q.twin != nil || !q.repeatable(true) {
 		return false
 	}
 	after := retryAfter(resp)
@@ -103,6 +111,34 @@ func (q *Request) retryStatus(resp *wire.Response) bool {
 	q.delay = max(q.backoff(), after)
 	return true
 }
+
+// lists tells whether the status of a response is one to try again for. That of a gRPC call stands in its head only where the head is all there is, which is
+// how a server refuses a call (Trailers-Only, https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
+func lists(r *cluster.Retry, resp *wire.Response, grpc bool) bool {
+	if resp.Status < len(r.Statuses) && r.Statuses[resp.Status] {
+		return true
+	}
+	if !grpc || r.GRPC == 0 {
+		return false
+	}
+	for i := range resp.Fields {
+		f := &resp.Fields[i]
+		if f.ID != wire.FieldOther || !wire.EqualFold(f.Name, grpcStatus) {
+			continue
+		}
+		code := 0
+		for _, c := range f.Value {
+			if c < '0' || c > '9' || len(f.Value) > 2 {
+				return false
+			}
+			code = code*10 + int(c-'0')
+		}
+		return code < 32 && r.GRPC>>code&1 != 0
+	}
+	return false
+}
+
+var grpcStatus = []byte("grpc-status")
 
 // retryAfter is the value of Retry-After (RFC 9110 section 10.2.3), 0 when there is none. A date counts as too long.
 func retryAfter(resp *wire.Response) time.Duration {

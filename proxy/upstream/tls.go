@@ -6,18 +6,15 @@ import (
 
 	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/internal/wire/tlsrec"
+	"github.com/blitz-gateway/blitz/proxy/cluster"
 	"github.com/blitz-gateway/blitz/proxy/endpoint"
 	"github.com/blitz-gateway/blitz/proxy/exchange"
 	"github.com/blitz-gateway/blitz/proxy/secure"
 )
 
-// tlsConfig makes the configuration for connections to e; nil: plain.
-func (cl *Client) tlsConfig(e *endpoint.Endpoint) *secure.Config {
-	t := cl.c.TLS
-	if t == nil {
-		return nil
-	}
-	cfg := t.Config
+// encrypt makes the configurations for connections to e.
+func (cl *Client) encrypt(p *pool, e *endpoint.Endpoint) {
+	cfg := cl.c.TLS.Config
 	if cfg.ServerName == "" {
 		cfg = cfg.Clone() // it shares the sessions
 		cfg.ServerName = e.Name
@@ -25,20 +22,26 @@ func (cl *Client) tlsConfig(e *endpoint.Endpoint) *secure.Config {
 			cfg.ServerName = host
 		}
 	}
-	return secure.NewConfig(cfg)
+	p.tls = secure.NewConfig(cfg)
+	if cl.c.Protocol == cluster.VersionAuto {
+		p.auto = true
+		cfg = cfg.Clone()
+		cfg.NextProtos = []string{"http/1.1"}
+		p.tlsH1 = secure.NewConfig(cfg)
+	}
 }
 
-// connect connects h to the endpoint of p: directly, or by way of TLS. l is the loop that the connection has to use.
-func (p *pool) connect(h loop.Handler) (l loop.Loop, id loop.ID) {
+// connect connects h to the endpoint of p: directly, or by way of TLS where cfg is not nil. l is the loop that the connection has to use.
+func (p *pool) connect(h loop.Handler, cfg *secure.Config) (l loop.Loop, id loop.ID) {
 	e := p.client.env
-	if p.tls == nil {
+	if cfg == nil {
 		return e.Loop, e.Loop.Dial(p.ep.Addr, h)
 	}
 	if e.secure == nil {
 		e.secure = secure.NewEnv(e.Loop, e.Pool, e.Count)
 		e.secure.BufferSize = e.BufferSize
 	}
-	c := e.secure.Dial(p.tls, p.ep.Name, p.ep.Addr, h)
+	c := e.secure.Dial(cfg, p.ep.Name, p.ep.Addr, h)
 	return c, c.ID()
 }
 
@@ -48,10 +51,19 @@ func connectFailure(err error) (f *exchange.Failure, detail string) {
 	switch {
 	case !errors.As(err, &t):
 		return exchange.ErrConnect, ""
-	case t.Code == "certificate_not_trusted":
+	case t.RefusedCertificate():
 		return exchange.ErrUpstreamCertificate, t.Detail
 	}
 	return exchange.ErrUpstreamTLS, t.Detail
+}
+
+// refusal says why an endpoint has ended a connection over TLS, if it has: in TLS 1.3 it looks at our certificate when we think that the handshake is over.
+func refusal(err error) (detail string) {
+	var t *tlsrec.Error
+	if errors.As(err, &t) && t.Received {
+		return t.Detail
+	}
+	return ""
 }
 
 // behind tells whether something may follow what has been delivered: bytes in the kernel, behind a receive that filled its buffer, or what

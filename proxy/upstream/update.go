@@ -36,7 +36,7 @@ func (cl *Client) Update(c *cluster.Cluster) {
 	cl.c = c
 	if !keep {
 		cl.h2 = nil
-		if c.Protocol == cluster.VersionH2 {
+		if c.Protocol == cluster.VersionH2 || c.Protocol == cluster.VersionAuto {
 			cl.h2 = h2Config(c, cl.env.Limits)
 		}
 	}
@@ -45,7 +45,10 @@ func (cl *Client) Update(c *cluster.Cluster) {
 	for i, e := range c.Endpoints {
 		p := byState[e.State]
 		if p == nil || !keep {
-			p = &pool{client: cl, mux: cl.h2, authority: []byte(e.Name), tls: cl.tlsConfig(e)}
+			p = &pool{client: cl, mux: cl.h2, authority: []byte(e.Name)}
+			if c.TLS != nil {
+				cl.encrypt(p, e)
+			}
 		}
 		if p.retired {
 			p.retired = false

@@ -13,6 +13,11 @@ func appendWebSocketKey(dst []byte, r *wire.Request) []byte {
 	if !wire.EqualFold(r.Upgrade, webSocket) || r.Get(wire.FieldSecWebSocketKey) != nil {
 		return dst
 	}
+	return appendNonce(dst)
+}
+
+// appendNonce appends a Sec-WebSocket-Key.
+func appendNonce(dst []byte) []byte {
 	var nonce [16]byte
 	_, _ = rand.Read(nonce[:]) // never fails
 	dst = append(dst, "sec-websocket-key: "...)

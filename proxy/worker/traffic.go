@@ -197,7 +197,7 @@ func (w *Worker) forward(x *exchange.Exchange, r *wire.Request, path []byte, a *
 	if t.Request != nil {
 		s.text = t.Request.Request(in, s.text)
 	}
-	o := upstream.Options{FirstByteTimeout: a.FirstByteTimeout, IdleTimeout: a.IdleTimeout, ConnectTimeout: t.ConnectTimeout, Buffer: a.BufferRequest}
+	o := upstream.Options{FirstByteTimeout: a.FirstByteTimeout, IdleTimeout: a.IdleTimeout, ConnectTimeout: t.ConnectTimeout, Buffer: a.BufferRequest, Policy: t.Policy}
 	if t.TotalTimeout > 0 {
 		w.loop.Arm(&w.aux(x).timer, t.TotalTimeout)
 	}

@@ -137,7 +137,11 @@ func startGateway(t *testing.T, binary string, endpoints []*endpoint) *gateway {
 	t.Helper()
 	g := &gateway{t: t, addr: free(t), admin: free(t)}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "workers: {count: 1}\nadmin: {address: %q}\nlisteners:\n  - {address: %q}\nclusters:\n  - name: api\n    endpoints:\n", g.admin, g.addr)
+	engine := os.Getenv("BLITZ_CHAOS_ENGINE")
+	if engine == "" {
+		engine = "auto"
+	}
+	fmt.Fprintf(&b, "workers: {count: 1, engine: %s}\nadmin: {address: %q}\nlisteners:\n  - {address: %q}\nclusters:\n  - name: api\n    endpoints:\n", engine, g.admin, g.addr)
 	for _, e := range endpoints {
 		fmt.Fprintf(&b, "      - {address: %q}\n", e.addr)
 	}

@@ -83,7 +83,7 @@ func authority(t *testing.T, dir string, names ...string) string {
 	openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "200", "-subj", "/CN=test authority")
 	for _, name := range names {
 		openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", name+".key", "-out", name+".csr", "-subj", "/CN="+name+".test")
-		more := fmt.Sprintf("subjectAltName=DNS:%s.test,DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\ncrlDistributionPoints=URI:http://localhost/ca.crl\n", name)
+		more := fmt.Sprintf("subjectAltName=DNS:%s.test,DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\ncrlDistributionPoints=URI:http://localhost/ca.crl\n", name)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "more"), []byte(more), 0o600))
 		openssl("x509", "-req", "-in", name+".csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "200", "-out", name+".crt", "-extfile", "more")
 	}

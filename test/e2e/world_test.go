@@ -69,11 +69,19 @@ type process struct {
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
 	p := launch(t, args...)
+	p.listens()
+	return p
+}
+
+// listens waits until the gateway listens, and notes where.
+func (p *process) listens() {
+	t := p.t
+	t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		for line := range strings.Lines(p.log()) {
 			if strings.Contains(line, "listening") {
 				_, p.addr, _ = strings.Cut(strings.TrimSpace(line), "address=")
-				return p
+				return
 			}
 		}
 		require.True(t, time.Now().Before(end), "the gateway does not listen: %s", p.log())
@@ -88,7 +96,15 @@ func start(t *testing.T, args ...string) *process {
 // launch runs the gateway.
 func launch(t *testing.T, args ...string) *process {
 	t.Helper()
+	return launchIn(t, "", nil, args...)
+}
+
+// launchIn runs the gateway in a folder, with more environment.
+func launchIn(t *testing.T, dir string, env []string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, cmd: exec.Command(binary, args...), read: make(chan struct{})}
+	p.cmd.Dir = dir
+	p.cmd.Env = append(os.Environ(), env...)
 	pipe, err := p.cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, p.cmd.Start())

@@ -37,7 +37,7 @@ func handshakeError(err error, sent []byte, inClear Alert) *Error {
 	case errors.As(err, &header):
 		e.Code, e.Detail = "not_tls", fmt.Sprintf("the peer does not speak TLS (%s; it sent % x)", bare(header), header.RecordHeader[:])
 	case errors.As(err, &verify):
-		e.Code, e.Detail = "certificate_not_trusted", "the peer's certificate is not accepted: "+bare(verify.Err)
+		e.Code, e.Detail = certificateCode(verify.Err), "the peer's certificate is not accepted: "+bare(verify.Err)
 	default:
 		for _, k := range knownFaults {
 			if strings.Contains(err.Error(), k.text) {

@@ -46,15 +46,15 @@ func TestHandshakesThatFail(t *testing.T) {
 			s.Certificates = nil
 			s.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }
 		}, "no_certificate", "remote_unrecognized_name"},
-		{"client does not trust the issuer", func(s, c *tls.Config) { c.RootCAs = x509.NewCertPool() }, "remote_bad_certificate", "certificate_not_trusted"},
-		{"client wants another name", func(s, c *tls.Config) { c.ServerName = "other.test" }, "remote_bad_certificate", "certificate_not_trusted"},
+		{"client does not trust the issuer", func(s, c *tls.Config) { c.RootCAs = x509.NewCertPool() }, "remote_bad_certificate", "certificate_unknown_authority"},
+		{"client wants another name", func(s, c *tls.Config) { c.ServerName = "other.test" }, "remote_bad_certificate", "certificate_name_mismatch"},
 		{"client certificate is missing", func(s, c *tls.Config) {
 			s.ClientAuth, s.ClientCAs = tls.RequireAndVerifyClientCert, ca().pool
 		}, "certificate_required", ""},
 		{"client certificate of a stranger", func(s, c *tls.Config) {
 			s.ClientAuth, s.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
 			c.Certificates = []tls.Certificate{ca().issue(t, "client.test")}
-		}, "certificate_not_trusted", ""},
+		}, "certificate_unknown_authority", ""},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {

@@ -363,9 +363,9 @@ func TestClientVerifies(t *testing.T) {
 		code   string
 	}{
 		{Client{ServerName: "site.test", CAFile: a.file, Policy: Policy{ALPN: []string{"h2"}}, Sessions: 1}, ""},
-		{Client{ServerName: "other.test", CAFile: a.file}, "certificate_not_trusted"},
-		{Client{ServerName: "site.test", CAFile: stranger.file}, "certificate_not_trusted"},
-		{Client{ServerName: "site.test"}, "certificate_not_trusted"},
+		{Client{ServerName: "other.test", CAFile: a.file}, "certificate_name_mismatch"},
+		{Client{ServerName: "site.test", CAFile: stranger.file}, "certificate_unknown_authority"},
+		{Client{ServerName: "site.test"}, "certificate_unknown_authority"},
 		{Client{Insecure: true}, ""},
 	} {
 		cfg, _, err := tc.client.Build()
