@@ -25,6 +25,7 @@ type cli struct {
 	Verify  verifyCmd    `cmd:"" help:"Check a directory of results against its signed manifest."`
 	Report  reportCmd    `cmd:"" help:"Turn results/ into COMPARISON.md and an HTML page."`
 	History historyCmd   `cmd:"" help:"Find where the published results changed over time."`
+	Project projectCmd   `cmd:"" help:"Forecast, on paper, what larger machines would do: docs/FORECAST.md."`
 	Doctor  doctorCmd    `cmd:"" help:"Examine whether this machine is fit to measure on."`
 
 	Provision provisionCmd `cmd:"" help:"Prepare the hosts of a laboratory with Ansible, or put back their tunings."`

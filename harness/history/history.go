@@ -87,6 +87,8 @@ func values(r *result.Result) map[Name][]float64 {
 		case s.Load != nil && s.Phase == result.Saturation:
 			add(s.Load.RPS, "requests/s")
 			add(s.Load.ServerCPUMicros, "CPU per request, µs")
+		case s.Load != nil && s.Phase == result.Scaling:
+			add(s.Load.RPS, fmt.Sprintf("requests/s with %d workers", s.Workers))
 		case s.Load != nil:
 			add(float64(s.Load.Response.P99)/1e3, fmt.Sprintf("p99 at %.0f/s, µs", s.Rate))
 			add(float64(s.Load.Response.P999)/1e3, fmt.Sprintf("p99.9 at %.0f/s, µs", s.Rate))

@@ -173,6 +173,8 @@ func Bench(ctx context.Context, o Options) (dir string, err error) {
 	set := proc.NewSet(o.Watcher)
 	defer func() { err = errors.Join(err, set.Close()) }()
 
+	sets, _ := workerSets(prep.Spec.Roles)
+	o.Profile.WorkerCounts = len(sets)
 	var total time.Duration
 	few := sparing(located)
 	o.Scenarios = withSparing(o.Scenarios, few)

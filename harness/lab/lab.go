@@ -132,6 +132,8 @@ func (l *Lab) Run(ctx context.Context, s Scenario) (Outcome, error) {
 		r.Samples, err = l.findScenario(ctx, s)
 	case chaos:
 		err = l.chaosScenario(ctx, s, r, logs)
+	case scaling:
+		r.Samples, err = l.scalingScenario(ctx, s, r)
 	default:
 		err = l.loadScenario(ctx, s, r, logs)
 	}

@@ -62,7 +62,7 @@ func TestSelect(t *testing.T) {
 		return out
 	}
 	const standard = "h1-static h1-proxy-100b h1-proxy-1k h1-churn h1-large h1-tls-proxy h2-static h2-proxy h2-proxy-h2 grpc-unary tls-handshake " +
-		"tls-handshake-resumed h1-slo h2-slo idle-10k idle-10k-tls cold-start"
+		"tls-handshake-resumed h1-slo h2-slo idle-10k idle-10k-tls scaling cold-start"
 	for _, c := range []struct{ in, want string }{
 		{"cold-start,h1-static", "h1-static cold-start"},
 		{"h1-proxy", "h1-proxy-100b h1-proxy-1k"},
@@ -212,7 +212,7 @@ func scenario(t *testing.T, name string) Scenario {
 // Every kind of scenario runs over two stand-ins, and its result can be written and read back.
 func TestScenarios(t *testing.T) {
 	l, _ := newLab(t, labtest.Programs(t))
-	for _, name := range []string{"h1-static", "h1-proxy-1k", "idle-10k", "h1-slo", "cold-start"} {
+	for _, name := range []string{"h1-static", "h1-proxy-1k", "idle-10k", "h1-slo", "scaling", "cold-start"} {
 		t.Run(name, func(t *testing.T) {
 			out, err := l.Run(context.Background(), scenario(t, name))
 			require.NoError(t, err)

@@ -335,7 +335,9 @@ func (l *Lab) others(sm *result.Sample, meter *proc.Meter, before, after map[int
 	}
 	total := took.Seconds() * float64(len(l.Machine.Roles.Server))
 	v.Steal = steal / total
-	if own, err := meter.Between(began, began.Add(took)); err == nil {
+	// Where the load generator shares the server's CPUs, all that is not the server's is the generator's to explain.
+	shared := l.Machine.Roles.Server.Overlaps(l.Machine.Roles.Load)
+	if own, err := meter.Between(began, began.Add(took)); err == nil && !shared {
 		v.OtherUse = max(0, (busy-own.Seconds())/total)
 	}
 	if v.Steal > 0.05 {

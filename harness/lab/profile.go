@@ -24,6 +24,8 @@ type Profile struct {
 	// Searches for the highest rate that holds an objective, per target, each of Search at most.
 	Searches int
 	Search   time.Duration
+	// WorkerCounts is how many numbers of workers scaling has on the machine; 0: not known yet.
+	WorkerCounts int
 	// Chaos is how long endpoints are in trouble.
 	Chaos time.Duration
 	// Budget is what a whole bench may take; Fit shortens the windows to it. 0 is no bound.

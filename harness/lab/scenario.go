@@ -17,6 +17,7 @@ const (
 	cold
 	find
 	chaos
+	scaling
 )
 
 // Scenario is one thing that is asked of every target.
@@ -144,6 +145,12 @@ var scenarios = []Scenario{
 		Name: "idle-10k-tls", Title: "10,000 idle TLS connections", kind: idle, full: true,
 		About: "As idle-10k, over TLS 1.3.",
 		tls:   true, path: target.StaticPath, bodyBytes: int64(len(target.StaticBody)), connections: 10000,
+	},
+	{
+		Name: "scaling", Title: "HTTP/1.1, fixed answer, by number of workers", kind: scaling, full: true,
+		About: "As h1-static, with 1, 2, 4, 8 … workers as far as there are CPUs, 64 connections for each. On a machine without a second CPU for the server, each worker shares its CPU with " +
+			"a thread of the load generator that came with it: what is measured there is how such pairs scale, and a connection may lead from a pair to another.",
+		path: target.StaticPath, bodyBytes: int64(len(target.StaticBody)), connections: 64,
 	},
 	{
 		Name: "cold-start", Title: "Cold start", kind: cold,

@@ -26,6 +26,8 @@ type Spec struct {
 	Hosts []Host `yaml:"hosts"`
 	// Targets that are provisioned on the host of the proxy; empty: all.
 	Targets []string `yaml:"targets"`
+	// Forecast holds assumptions for blitzlab project; nil: no forecast is made for this machine.
+	Forecast *Forecast `yaml:"forecast"`
 }
 
 // Expect is what must be observed before a run may carry the machine's name.
@@ -79,6 +81,9 @@ func parse(b []byte) (Spec, error) {
 }
 
 func (s Spec) check() error {
+	if err := s.Forecast.check(); err != nil {
+		return err
+	}
 	switch {
 	case s.Name == "" || strings.ContainsAny(s.Name, `/\ `):
 		return fmt.Errorf("name %q must be usable as a directory", s.Name)

@@ -103,6 +103,8 @@ func metricsOf(r *result.Result) (out []named) {
 		return []named{{"memory", result.Idle, 0, idlePSS, mib}, {"bytes/connection", result.Idle, 0, idleConn, two}}
 	case hasPhase(r, result.ColdStart):
 		return []named{{"cold start, ms", result.ColdStart, 0, coldTime, two}}
+	case hasPhase(r, result.Scaling):
+		return nil // its figures are by number of workers; the table of each run has them
 	case hasPhase(r, result.Objective):
 		return []named{{"requests/s that hold", result.Objective, 0, held, count}}
 	}

@@ -128,6 +128,9 @@ func loadText(r *result.Result) string {
 	if s.SaturationSeconds == 0 {
 		return fmt.Sprintf("%d samples of each target.", len(r.Samples)/max(1, len(r.Targets)))
 	}
+	if hasPhase(r, result.Scaling) {
+		return fmt.Sprintf("%d connections for each worker, kept alive; %d rounds; %.1f s warm-up, then %.1f s at saturation.", s.Connections, r.Run.Pairs, s.WarmupSeconds, s.SaturationSeconds)
+	}
 	how := "kept alive"
 	if s.NewConnection {
 		how = "a new one for each request"

@@ -261,6 +261,8 @@ func plots(st result.Stored) ([]string, error) {
 		addBars("Memory per connection", "bytes", result.Idle, idleConn, 1)
 	case hasPhase(r, result.Objective):
 		addBars("Highest rate that holds the objective", "1/s", result.Objective, held, 1)
+	case hasPhase(r, result.Scaling):
+		// A bar each for every number of workers is no better than the table.
 	case hasPhase(r, result.ColdStart):
 		addBars("Fork to first answer", "ms", result.ColdStart, coldTime, 1)
 	case hasPhase(r, result.ChaosPhase):

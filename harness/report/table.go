@@ -27,6 +27,8 @@ func Tables(r *result.Result) []Table {
 		out = append(out, idleTable(r))
 	case hasPhase(r, result.ChaosPhase):
 		out = append(out, chaosTable(r))
+	case hasPhase(r, result.Scaling):
+		out = append(out, scalingTable(r))
 	case hasPhase(r, result.ColdStart):
 		out = append(out, coldTable(r))
 	case hasPhase(r, result.Objective):

@@ -13,10 +13,11 @@ import (
 )
 
 // Schema names this version. It changes whenever a field is added, removed or changes its meaning.
-const Schema = "blitz.result/3"
+const Schema = "blitz.result/4"
 
-// before are the schemas of results from before TLS and HTTP/2, and from before laboratories of several hosts, searches and chaos: what they have is the same here.
-var before = []string{"blitz.result/1", "blitz.result/2"}
+// before are the schemas of results from before TLS and HTTP/2, from before laboratories of several hosts, searches and chaos, and from before scaling: what
+// they have is the same here.
+var before = []string{"blitz.result/1", "blitz.result/2", "blitz.result/3"}
 
 // Phase is what a sample measured.
 type Phase string
@@ -29,6 +30,7 @@ const (
 	Objective  Phase = "objective"  // the highest rate that holds an objective
 	ColdStart  Phase = "cold-start" // exec to the first answered request
 	ChaosPhase Phase = "chaos"      // a fixed rate while endpoints are in trouble
+	Scaling    Phase = "scaling"    // saturation with a number of workers
 )
 
 // Result is one scenario, all targets, all samples.
@@ -128,6 +130,8 @@ type Scenario struct {
 	// Rates that were run, requests per second, and those left out with the reason.
 	Rates   []float64 `json:"rates,omitempty"`
 	Skipped []string  `json:"skipped,omitempty"`
+	// SharedCPUs: each worker shares its CPU with a thread of the load generator. Connections are then, as in all samples of scaling, those of each worker.
+	SharedCPUs bool `json:"shared_cpus,omitempty"`
 }
 
 // Unsupported is a target that was left out of a scenario.
@@ -156,11 +160,13 @@ type File struct {
 
 // Sample is one measurement of one target, by a process started for it alone.
 type Sample struct {
-	Target  string    `json:"target"`
-	Phase   Phase     `json:"phase"`
-	Rate    float64   `json:"rate,omitempty"`
-	Round   int       `json:"round"`
-	Order   int       `json:"order"` // position within the round
+	Target string  `json:"target"`
+	Phase  Phase   `json:"phase"`
+	Rate   float64 `json:"rate,omitempty"`
+	Round  int     `json:"round"`
+	Order  int     `json:"order"` // position within the round
+	// Workers of the target in a sample of scaling; 0 elsewhere: one for each of the server's CPUs.
+	Workers int       `json:"workers,omitempty"`
 	Started time.Time `json:"started"`
 	// Invalid says why the sample must not be used; empty for a good one.
 	Invalid  []string `json:"invalid,omitempty"`
@@ -301,10 +307,13 @@ func (s Sample) check() error {
 	if s.Chaos != nil != (s.Phase == ChaosPhase) && (s.Chaos != nil || s.Valid()) {
 		return errors.New("the figures are not those of its phase")
 	}
+	if (s.Phase == Scaling) != (s.Workers > 0) {
+		return fmt.Errorf("%d workers", s.Workers)
+	}
 	switch s.Phase {
 	case ChaosPhase:
 		return s.Chaos.check()
-	case Saturation, FixedRate:
+	case Saturation, FixedRate, Scaling:
 		if s.Idle != nil || s.Cold != nil || (s.Load == nil && s.Valid()) {
 			return errors.New("the figures are not those of its phase")
 		}

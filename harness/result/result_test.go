@@ -98,8 +98,8 @@ func TestEditedAndFutureFilesAreRefused(t *testing.T) {
 	b, err := Encode(r)
 	require.NoError(t, err)
 	for name, c := range map[string]struct{ old, with, want string }{
-		"future":        {`"blitz.result/3"`, `"blitz.result/4"`, `reader knows "blitz.result/3"`},
-		"no schema":     {`"schema": "blitz.result/3",`, ``, "no schema"},
+		"future":        {`"blitz.result/4"`, `"blitz.result/5"`, `reader knows "blitz.result/4"`},
+		"no schema":     {`"schema": "blitz.result/4",`, ``, "no schema"},
 		"edited figure": {`"responses": 1000`, `"responses": 1001`, "edited"},
 		"edited name":   {`"vm-2core"`, `"epyc"`, "edited"},
 		"edited digest": {`"sha256": "`, `"sha256": "0`, "edited"},
@@ -147,6 +147,8 @@ func TestContradictionsAreNotWritten(t *testing.T) {
 		"configuration":   func(r *Result) { r.Targets[0].Config = nil },
 		"unknown target":  func(r *Result) { r.Samples[0].Target = "x" },
 		"unknown phase":   func(r *Result) { r.Samples[0].Phase = "x" },
+		"1 workers":       func(r *Result) { r.Samples[0].Workers = 1 },
+		"0 workers":       func(r *Result) { r.Samples[0].Phase = Scaling },
 		"of its phase":    func(r *Result) { r.Samples[0].Load = nil },
 		"rps":             func(r *Result) { r.Samples[0].Load.RPS *= 1.0001 },
 		"CPU per request": func(r *Result) { r.Samples[0].Load.ServerCPUMicros = 3 },

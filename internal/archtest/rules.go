@@ -99,6 +99,8 @@ var Rules = []Rule{
 		Why: "it shares codecs with the gateway, not pools: a load generator must never silently retry or reuse"},
 	{Package: "harness", MayNot: []string{"./proxy", "./loadgen", "./cmd", "./internal"}, Except: []string{"./internal/runfmt", "./internal/hdr"},
 		Why: "the lab meets programs at files, sockets and exit codes only; so Blitz is the same kind of thing to it as nginx"},
+	{Package: "harness/forecast", MayNot: []string{ours, "os/exec", "net"}, Except: []string{"./harness/machine", "./harness/report", "./harness/result", "./harness/stat", "./internal/hdr", "./internal/runfmt"},
+		Why: "a forecast is made of stored results and descriptions; it starts and measures nothing"},
 	{Package: "harness/fleet", MayNot: []string{ours}, Except: []string{"./harness/proc"},
 		Why: "it reaches hosts; what is done there is the business of the service that it was given"},
 	{Package: "harness/provision", MayNot: []string{ours}, Except: []string{"./harness/machine"},
