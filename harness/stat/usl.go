@@ -187,13 +187,24 @@ func centres(rounds [][]float64, draw []int) []float64 {
 	for i, r := range draw {
 		levels[i] = mean(rounds[r])
 	}
-	level := Median(walsh(levels))
+	averages := make([]float64, 0, len(draw)*(len(draw)+1)/2)
+	centre := func(d []float64) float64 {
+		averages = averages[:0]
+		for i, x := range d {
+			for _, y := range d[i:] {
+				averages = append(averages, (x+y)/2)
+			}
+		}
+		slices.Sort(averages)
+		return Median(averages)
+	}
+	level := centre(levels)
 	v := make([]float64, len(draw))
 	for c := range k {
 		for i, r := range draw {
 			v[i] = rounds[r][c] - levels[i]
 		}
-		out[c] = math.Exp(level + Median(walsh(v)))
+		out[c] = math.Exp(level + centre(v))
 	}
 	return out
 }

@@ -57,7 +57,7 @@ func TestFitOfWhatHasNoNoise(t *testing.T) {
 
 // The intervals must hold the truth in nine of ten simulations and more, at the bounds too, and also for a forecast well beyond what was measured.
 func TestIntervalsHoldTheTruth(t *testing.T) {
-	const sims = 120
+	const sims = 100
 	n := []float64{1, 2, 4, 8, 16, 32}
 	for name, u := range map[string]USL{
 		"both": {2e5, 0.02, 0.0002}, "linear": {2e5, 0, 0}, "contention": {2e5, 0.05, 0}, "coherency": {2e5, 0, 0.001},
@@ -67,7 +67,7 @@ func TestIntervalsHoldTheTruth(t *testing.T) {
 			rng := rand.New(rand.NewPCG(7, uint64(len(name))))
 			hits := map[string]int{}
 			for i := range sims {
-				f, err := FitUSL(simulate(u, n, 6, 0.03, 0.2, rng), Bootstrap{Confidence: 0.95, Resamples: 200, Seed: uint64(i)})
+				f, err := FitUSL(simulate(u, n, 6, 0.03, 0.2, rng), Bootstrap{Confidence: 0.95, Resamples: 400, Seed: uint64(i)})
 				require.NoError(t, err)
 				in := func(what string, v float64, r [2]float64) {
 					if r[0]-1e-12 <= v && v <= r[1]+1e-12 {
