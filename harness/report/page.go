@@ -18,17 +18,25 @@ var pageText string
 // machineView is what both documents show of one machine.
 type machineView struct {
 	Name, Description string
-	Facts             [][2]string
-	Warnings          []string
-	Commands          []string
-	Scenarios         []scenarioView
-	Configs           []configView
-	History           *trendView
+	// Caveat is the limitation that matters most, in a sentence.
+	Caveat    string
+	Overview  *overview
+	Facts     [][2]string
+	Warnings  []string
+	Commands  []string
+	Scenarios []scenarioView
+	Vanilla   []scenarioView
+	Configs   []targetConfigs
+	History   *trendView
+	Runs      []runView
+	Pairs     []pairView
+	// MorePairs: not all pairs of runs stand here.
+	MorePairs bool
 }
 
 type scenarioView struct {
 	Name, Title, About, Load string
-	Run                      string
+	Run, Command             string
 	Tables                   []Table
 	Plots                    []template.HTML
 	// Dir of the record and its interval logs, relative to results/.
@@ -36,13 +44,11 @@ type scenarioView struct {
 	Logs []string
 }
 
-type configView struct {
-	Target, Version, Command string
-	Kind                     string // which scenarios use it
-	Head                     int
-	Notes                    []string
-	Files                    []result.File
-}
+// First is the table that stands open; Rest are folded up.
+func (s scenarioView) First() []Table { return s.Tables[:min(1, len(s.Tables))] }
+
+// Rest of the tables.
+func (s scenarioView) Rest() []Table { return s.Tables[min(1, len(s.Tables)):] }
 
 // Method and limitations, the same in both documents. They come first.
 var method = []string{
@@ -60,15 +66,20 @@ var limitations = []string{
 	"Response heads differ in length between targets (see the configurations); the bodies do not.",
 	"A closed loop tells how much goes through, not how long a user waits: for that read the fixed rates.",
 	"p99.99 of short runs rests on few requests and is marked.",
+	"Each interval stands for itself: of twenty comparisons between equals, one would exclude 1 by chance.",
 }
 
 const virtualLimitation = "A machine of this report is virtual: neighbours, steal time and the hypervisor's scheduling are in the figures. They compare programs measured in the same minutes with each other and are not hardware figures."
 
+const vanillaAbout = "What a program does with the configuration that its package ships, or that its documentation begins with, and only the lines added that make it listen, answer and " +
+	"forward: beside the tuned configuration of the same program, in the same rounds. These figures are in no other table and in no comparison with Blitz."
+
 func views(all []result.Stored, withPlots bool) ([]machineView, error) {
 	var out []machineView
-	for _, st := range Latest(all) {
+	newest := Latest(all)
+	for _, st := range newest {
 		if len(out) == 0 || out[len(out)-1].Name != st.Machine.Name {
-			out = append(out, machineView{Name: st.Machine.Name, Description: st.Machine.Description, Facts: facts(st.Result)})
+			out = append(out, machineView{Name: st.Machine.Name, Description: st.Machine.Description, Facts: facts(st.Result), Caveat: caveat(st.Result)})
 		}
 		m := &out[len(out)-1]
 		if st.Run.Forced {
@@ -81,7 +92,7 @@ func views(all []result.Stored, withPlots bool) ([]machineView, error) {
 			m.Commands = append(m.Commands, st.Run.Command)
 		}
 		s := scenarioView{
-			Name: st.Scenario.Name, Title: st.Scenario.Title, About: st.Scenario.About, Load: loadText(st.Result), Tables: Tables(st.Result),
+			Name: st.Scenario.Name, Title: st.Scenario.Title, About: st.Scenario.About, Load: loadText(st.Result), Tables: Tables(st.Result), Command: st.Run.Command,
 			Dir: st.Rel, Run: fmt.Sprintf("run %s, profile %s, revision %s", st.Run.ID, st.Run.Profile, orDash(st.Run.Revision)),
 		}
 		for _, g := range st.Groups {
@@ -97,30 +108,27 @@ func views(all []result.Stored, withPlots bool) ([]machineView, error) {
 			}
 		}
 		m.Scenarios = append(m.Scenarios, s)
-		addConfigs(m, st.Result)
+		if ts := vanillaTables(st.Result); len(ts) > 0 {
+			m.Vanilla = append(m.Vanilla, scenarioView{Name: s.Name, Title: s.Title, Tables: ts})
+		}
+	}
+	for i := range out {
+		m := &out[i]
+		here := slices.DeleteFunc(slices.Clone(newest), func(s result.Stored) bool { return s.Machine.Name != m.Name })
+		m.Overview, m.Configs = overviewOf(here), configsOf(here)
 	}
 	return out, nil
 }
 
-// addConfigs lists each target's configuration once for static and once for proxied scenarios. Ports differ from sample to sample and mean
-// nothing; those of the first sample stand for all.
-func addConfigs(m *machineView, r *result.Result) {
-	kind := "static"
-	if r.Scenario.Proxied {
-		kind = "proxied"
+// caveat is the limitation of a machine that matters most.
+func caveat(r *result.Result) string {
+	switch {
+	case len(r.Machine.Hosts) > 0:
+		return "Several hosts over a network: what lies between them is in the figures."
+	case r.Machine.Fingerprint.Virtual():
+		return "A virtual machine and its loopback network: programs compared with each other in the same minutes, not hardware figures and no forecast for other machines."
 	}
-	if hasPhase(r, result.ChaosPhase) {
-		kind = "three endpoints"
-	}
-	for _, t := range r.Targets {
-		if slices.ContainsFunc(m.Configs, func(c configView) bool { return c.Target == t.Name && c.Kind == kind }) {
-			continue
-		}
-		m.Configs = append(m.Configs, configView{
-			Target: t.Name, Version: t.Version, Command: strings.Join(t.Command, " "), Kind: kind, Head: t.HeadBytes, Notes: t.Notes, Files: t.Config,
-		})
-	}
-	slices.SortStableFunc(m.Configs, func(a, b configView) int { return strings.Compare(a.Target, b.Target) })
+	return "One host and its loopback network: programs compared with each other, no forecast for a real network."
 }
 
 func loadText(r *result.Result) string {
@@ -187,7 +195,12 @@ func HTML(all []result.Stored, trends []Trend) ([]byte, error) {
 		return nil, err
 	}
 	for i := range ms {
-		if ms[i].History, err = trendsOf(ms[i].Name, trends); err != nil {
+		m := &ms[i]
+		if m.History, err = trendsOf(m.Name, trends); err != nil {
+			return nil, err
+		}
+		m.Runs = runsOf(m.Name, all)
+		if m.Pairs, m.MorePairs, err = pairsOf(m.Name, all); err != nil {
 			return nil, err
 		}
 	}
@@ -196,60 +209,6 @@ func HTML(all []result.Stored, trends []Trend) ([]byte, error) {
 		return nil, err
 	}
 	var b bytes.Buffer
-	err = t.Execute(&b, map[string]any{"Machines": ms, "Method": method, "Limitations": limitationsFor(all)})
+	err = t.Execute(&b, map[string]any{"Machines": ms, "Method": method, "Limitations": limitationsFor(all), "VanillaAbout": vanillaAbout})
 	return b.Bytes(), err
-}
-
-// Markdown renders COMPARISON.md.
-func Markdown(all []result.Stored) ([]byte, error) {
-	ms, err := views(all, false)
-	if err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
-	p("# Comparison\n\n<!-- Generated by `blitzlab report` from results/. Do not edit: a test compares this file with the results. -->\n\n")
-	p("The same figures with plots are in the HTML report that `blitzlab report` writes.\n\n## Method\n\n")
-	for _, s := range method {
-		p("- %s\n", s)
-	}
-	p("\n## Limitations\n\n")
-	for _, s := range limitationsFor(all) {
-		p("- %s\n", s)
-	}
-	if len(ms) == 0 {
-		p("\n## Results\n\nThere are none yet. `make bench` measures and fills this page.\n")
-	}
-	for _, m := range ms {
-		p("\n## %s\n\n%s\n\n", m.Name, m.Description)
-		for _, w := range m.Warnings {
-			p("> **Warning.** %s\n\n", w)
-		}
-		p("| | |\n| --- | --- |\n")
-		for _, f := range m.Facts {
-			p("| %s | %s |\n", f[0], strings.ReplaceAll(f[1], "|", `\|`))
-		}
-		for _, s := range m.Scenarios {
-			p("\n### %s: %s\n\n%s %s (%s)\n\n", s.Name, s.Title, s.About, s.Load, s.Run)
-			for i, t := range s.Tables {
-				if i > 0 {
-					p("\n")
-				}
-				p("%s", t.Markdown())
-			}
-		}
-		p("\n### Configurations\n")
-		for _, c := range m.Configs {
-			p("\n<details><summary>%s, %s (%s)</summary>\n\nCommand: `%s`. Response head: %d bytes.\n", c.Target, c.Kind, template.HTMLEscapeString(c.Version), c.Command, c.Head)
-			for _, n := range c.Notes {
-				p("\n- `%s`\n", strings.ReplaceAll(n, "`", "'"))
-			}
-			for _, f := range c.Files {
-				p("\n`%s`:\n\n```\n%s\n```\n", f.Name, strings.TrimRight(f.Text, "\n"))
-			}
-			p("\n</details>\n")
-		}
-		p("\n### Do it again\n\n```\n%s\n```\n", strings.Join(m.Commands, "\n"))
-	}
-	return b.Bytes(), nil
 }

@@ -233,7 +233,7 @@ func svg(p *plot.Plot, w, h vg.Length) (string, error) {
 
 // plots of one scenario, in order.
 func plots(st result.Stored) ([]string, error) {
-	r := st.Result
+	r := tuned(st.Result)
 	var names []string
 	for _, t := range r.Targets {
 		names = append(names, t.Name)

@@ -19,8 +19,9 @@ type Table struct {
 	Notes []string
 }
 
-// Tables of one scenario.
+// Tables of one scenario, of the targets in their tuned configurations.
 func Tables(r *result.Result) []Table {
+	r = tuned(r)
 	var out []Table
 	switch {
 	case hasPhase(r, result.Idle):
@@ -101,11 +102,13 @@ func saturationTable(r *result.Result) Table {
 
 // percentiles of a rate's table.
 var percentiles = []struct {
-	name string
-	of   func(hdr.Summary) int64
+	name  string
+	share float64
+	of    func(hdr.Summary) int64
 }{
-	{"p50", func(s hdr.Summary) int64 { return s.P50 }}, {"p90", func(s hdr.Summary) int64 { return s.P90 }}, {"p99", func(s hdr.Summary) int64 { return s.P99 }},
-	{"p99.9", func(s hdr.Summary) int64 { return s.P999 }}, {"p99.99", func(s hdr.Summary) int64 { return s.P9999 }},
+	{"p50", 0.5, func(s hdr.Summary) int64 { return s.P50 }}, {"p90", 0.9, func(s hdr.Summary) int64 { return s.P90 }},
+	{"p99", 0.99, func(s hdr.Summary) int64 { return s.P99 }}, {"p99.9", 0.999, func(s hdr.Summary) int64 { return s.P999 }},
+	{"p99.99", 0.9999, func(s hdr.Summary) int64 { return s.P9999 }},
 }
 
 func rateTable(r *result.Result, rate float64) Table {
@@ -423,7 +426,7 @@ func (t Table) Markdown() string {
 func Text(r *result.Result) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "== %s: %s\n", r.Scenario.Name, r.Scenario.Title)
-	for _, t := range Tables(r) {
+	for _, t := range append(Tables(r), vanillaTables(r)...) {
 		b.WriteString(t.Text())
 	}
 	return b.String()

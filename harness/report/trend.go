@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -86,8 +87,17 @@ func trendPlot(t Trend) (string, error) {
 
 // trendView is a machine's history on the page.
 type trendView struct {
-	Plots []template.HTML
-	Runs  []string
+	Scenarios []trendGroup
+	// Changes is how many change points there are in all.
+	Changes int
+}
+
+// trendGroup is the history of one scenario.
+type trendGroup struct {
+	Scenario string
+	Plots    []template.HTML
+	// Changes in words.
+	Changes []string
 }
 
 func trendsOf(machine string, all []Trend) (*trendView, error) {
@@ -100,12 +110,30 @@ func trendsOf(machine string, all []Trend) (*trendView, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s != "" {
-			v.Plots = append(v.Plots, template.HTML(s)) //nolint:gosec // drawn by this package from numbers and escaped titles
+		if s == "" {
+			continue
+		}
+		i := slices.IndexFunc(v.Scenarios, func(g trendGroup) bool { return g.Scenario == t.Scenario })
+		if i < 0 {
+			i = len(v.Scenarios)
+			v.Scenarios = append(v.Scenarios, trendGroup{Scenario: t.Scenario})
+		}
+		g := &v.Scenarios[i]
+		g.Plots = append(g.Plots, template.HTML(s)) //nolint:gosec // drawn by this package from numbers and escaped titles
+		for _, l := range t.Lines {
+			for _, c := range l.Changes {
+				run := fmt.Sprintf("number %d", c+1)
+				if c < len(l.Runs) {
+					run = l.Runs[c]
+				}
+				g.Changes = append(g.Changes, fmt.Sprintf("%s, %s: changed with run %s.", l.Target, t.Metric, run))
+				v.Changes++
+			}
 		}
 	}
-	if len(v.Plots) == 0 {
+	if len(v.Scenarios) == 0 {
 		return nil, nil
 	}
+	slices.SortStableFunc(v.Scenarios, func(a, b trendGroup) int { return scenarioOrder(a.Scenario, b.Scenario) })
 	return v, nil
 }

@@ -25,9 +25,27 @@
     }
     return "rgb(255,255,255)";
   };
-  for (const el of document.querySelectorAll("h1,h2,h3,p,li,td,th,caption,summary,code,a,.soft")) {
+  for (const el of document.querySelectorAll("h1,h2,h3,p,li,td,th,b,span,summary,code,a,.soft")) {
     const c = contrast(getComputedStyle(el).color, paper(el));
     if (c < 4.5) problems.push(`contrast ${c.toFixed(1)} of <${el.tagName}> "${el.textContent.trim().slice(0, 30)}"`);
+  }
+
+  // Text that is wider than its box, and boxes that lie on the box before them.
+  for (const el of document.querySelectorAll("h1,h2,h3,p,li,summary,td,th,nav")) {
+    if (el.scrollWidth > el.clientWidth + 1 && getComputedStyle(el).display !== "inline") {
+      problems.push(`<${el.tagName}> "${el.textContent.trim().slice(0, 30)}" is wider than its box`);
+    }
+  }
+  for (const box of document.querySelectorAll("body,section,details,ul,tbody,tr,.plots,nav")) {
+    let before = null;
+    for (const el of box.children) {
+      const r = el.getBoundingClientRect();
+      if (r.width === 0 || r.height === 0) continue;
+      if (before && r.top < before.bottom - 1 && r.left < before.right - 1 && r.bottom > before.top + 1 && r.right > before.left + 1) {
+        problems.push(`<${el.tagName}> "${el.textContent.trim().slice(0, 30)}" lies on what comes before it`);
+      }
+      before = r;
+    }
   }
 
   const svgs = document.querySelectorAll("svg.plot");
