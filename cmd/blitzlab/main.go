@@ -24,6 +24,7 @@ type cli struct {
 	Attest  attestCmd    `cmd:"" help:"Sign a manifest of results, configurations and executables."`
 	Verify  verifyCmd    `cmd:"" help:"Check a directory of results against its signed manifest."`
 	Report  reportCmd    `cmd:"" help:"Turn results/ into COMPARISON.md and an HTML page."`
+	Query   queryCmd     `cmd:"" help:"Answer a question in SQL about the results."`
 	History historyCmd   `cmd:"" help:"Find where the published results changed over time."`
 	Project projectCmd   `cmd:"" help:"Forecast, on paper, what larger machines would do: docs/FORECAST.md."`
 	Doctor  doctorCmd    `cmd:"" help:"Examine whether this machine is fit to measure on."`
