@@ -34,6 +34,7 @@ test: deps cross ## everything CI runs: vet, all systems, giouring check, all te
 	@if [ -d test/giouring ]; then cd test/giouring && $(GO) vet ./... && $(GO) test $(RING) -count=1 -timeout 5m ./...; fi
 	@if [ -d test/envoy ]; then cd test/envoy && $(GO) vet ./... && $(GO) test -count=1 -timeout 5m ./...; fi
 	@if [ -d test/h2spec ]; then cd test/h2spec && $(GO) vet ./... && $(GO) test -count=1 -timeout 5m ./... >h2spec.log 2>&1 || { grep -v '✔' h2spec.log; exit 1; }; rm -f h2spec.log; fi
+	@if [ -d test/monitoring ]; then cd test/monitoring && $(GO) vet ./... && $(GO) test -count=1 -timeout 5m ./...; fi
 	@if [ -d test/grpc ]; then cd test/grpc && $(GO) vet ./... && $(GO) test -count=1 -timeout 5m ./...; fi
 	$(GO) test -race -timeout $(TESTTIMEOUT) ./...
 

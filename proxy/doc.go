@@ -15,7 +15,7 @@
 //	│                     │                                          │             │
 //	│                  8 respond ◀───────────────────────────── 7 upstream         │
 //	│                    response head, local replies,            pool, retry,     │
-//	│                    hop-by-hop fields removed                h1 codec         │
+//	│                    hop-by-hop fields removed                h1, h2 codec     │
 //	│                                                                              │
 //	│  the two sides meet in exchange; bytes wait in flow; all count in telemetry  │
 //	├──────────────────────────────────────────────────────────────────────────────┤
@@ -35,7 +35,7 @@
 //	4 policy      what may continue, what is answered here; empty until there are policies
 //	5 balance     picks an endpoint, a pure function
 //	6 cluster     what holds for all endpoints of a cluster: limits, time limits, retries
-//	7 upstream    per-worker pools of connections; the request's other half; repeats what may be repeated
+//	7 upstream    per-worker pools of connections, HTTP/1.1 or streams of HTTP/2; the request's other half; repeats what may be repeated
 //	8 respond     renders what the client gets, from the endpoint or from here
 //
 // Leaves beside the path: exchange (one request and its response, flags, failures), endpoint, flow (bytes of one connection),

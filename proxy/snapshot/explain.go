@@ -41,6 +41,11 @@ type ExplainedRoute struct {
 	Cluster   string   `json:"cluster,omitempty"`
 	Balance   string   `json:"balance,omitempty"`
 	Endpoints []string `json:"endpoints,omitempty"`
+	// Endpoint that would serve the request if all were healthy, "" when that is not decided by the request; Why says how.
+	Endpoint string `json:"endpoint,omitempty"`
+	Why      string `json:"why,omitempty"`
+	// Policies are what else holds, as sentences.
+	Policies []string `json:"policies,omitempty"`
 	// Split lists the clusters of "split" and their shares; one of them is chosen by SplitBy.
 	Split   []SplitShare `json:"split,omitempty"`
 	SplitBy string       `json:"split_by,omitempty"`

@@ -100,6 +100,14 @@ func (s *Snapshot) explainRoute(id route.ID, r *wire.Request, path []byte, p *ro
 	default:
 		out.Action = "echo"
 	}
+	out.Policies = s.policyTexts(a, a.Cluster, r)
+	if a.Cluster != nil {
+		source := ""
+		if q.Source.IsValid() {
+			source = q.Source.String()
+		}
+		out.Endpoint, out.Why = serving(a.Cluster, r, path, source)
+	}
 	out.Sends = sends(t, in)
 	if t.Response != nil {
 		t.Response.Response(in)

@@ -31,6 +31,8 @@ func TestExplain(t *testing.T) {
 		Route: &ExplainedRoute{
 			Name: "users", Match: "api.example.com, /users/{id}/*, any method", Params: map[string]string{"id": "Ann"}, Rest: "posts/7",
 			Action: "cluster", Cluster: "api", Balance: "round_robin", Endpoints: []string{"127.0.0.1:9000", "db.invalid:9001"},
+			Why:      "round robin decides when it comes",
+			Policies: []string{"one retry (connect, reset, timeout, refused), after a random wait of up to 25ms, doubled each time, at most 250ms; budget: 20 % of requests, and 10 a second in any case"},
 			Timeouts: map[string]string{"connect": "2s", "first_byte": "30s", "idle": "1m0s"},
 		},
 		Others: []OtherRoute{
@@ -48,6 +50,8 @@ func TestExplain(t *testing.T) {
   forwards to cluster api, round_robin over 127.0.0.1:9000, db.invalid:9001
   {id} is Ann
   * is posts/7
+  endpoint: round robin decides when it comes
+  one retry (connect, reset, timeout, refused), after a random wait of up to 25ms, doubled each time, at most 250ms; budget: 20 % of requests, and 10 a second in any case
   timeouts: connect 2s, first_byte 30s, idle 1m0s
 not taken:
   other host  host "api.example.com:8443" is not *.example.org

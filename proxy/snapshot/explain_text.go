@@ -91,6 +91,15 @@ func (r *ExplainedRoute) writeTraffic(b *strings.Builder) {
 	if r.Mirror != "" {
 		fmt.Fprintf(b, "  copies to cluster %s\n", r.Mirror)
 	}
+	switch {
+	case r.Endpoint != "" && len(r.Endpoints) > 1:
+		fmt.Fprintf(b, "  endpoint %s, if it is healthy: %s\n", r.Endpoint, r.Why)
+	case r.Endpoint == "" && r.Why != "":
+		fmt.Fprintf(b, "  endpoint: %s\n", r.Why)
+	}
+	for _, p := range r.Policies {
+		fmt.Fprintf(b, "  %s\n", p)
+	}
 	if len(r.Timeouts) > 0 {
 		var list []string
 		for _, name := range slices.Sorted(maps.Keys(r.Timeouts)) {

@@ -1,0 +1,180 @@
+package snapshot
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/blitz-gateway/blitz/internal/wire"
+	"github.com/blitz-gateway/blitz/proxy/balance"
+	"github.com/blitz-gateway/blitz/proxy/cluster"
+	"github.com/blitz-gateway/blitz/proxy/config"
+	"github.com/blitz-gateway/blitz/proxy/endpoint"
+)
+
+// policyTexts are what holds for requests of a route besides its timeouts, as sentences.
+func (s *Snapshot) policyTexts(a *Action, c *cluster.Cluster, r *wire.Request) (out []string) {
+	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	if a.BufferRequest > 0 {
+		add("receives up to %d bytes of the request body before an endpoint is asked", a.BufferRequest)
+	}
+	if a.AllowUpgrade {
+		add("lets WebSockets and other upgrades through")
+	}
+	if c == nil {
+		return out
+	}
+	overTLS := s.config != nil && slices.ContainsFunc(s.config.Clusters, func(x config.Cluster) bool { return x.Name == c.Name && x.TLS != nil })
+	if overTLS || c.Protocol == cluster.VersionH2 {
+		version, secure := "HTTP/1.1", ""
+		if c.Protocol == cluster.VersionH2 {
+			version = "HTTP/2"
+		}
+		if overTLS { // what Explain is asked about may have been built without reading files
+			secure = " over TLS"
+		}
+		add("speaks %s%s with endpoints", version, secure)
+	}
+	if c.ProxyProtocol != "" && c.ProxyProtocol != cluster.ProxyOff {
+		add("tells endpoints the client's address with the PROXY protocol, %s", c.ProxyProtocol)
+	}
+	if c.Retries > 0 {
+		out = append(out, retryText(c, r))
+	}
+	if c.Hedge.After > 0 {
+		add("a second attempt beside a first one that takes longer than %s", c.Hedge.After)
+	}
+	if b := c.Breaker; b != (cluster.Breaker{}) {
+		var parts []string
+		for _, p := range []struct {
+			n    int
+			what string
+		}{{b.Connections, "connections"}, {b.Pending, "waiting requests"}, {b.Requests, "requests"}, {b.Retries, "retries"}} {
+			if p.n > 0 {
+				parts = append(parts, strconv.Itoa(p.n)+" "+p.what)
+			}
+		}
+		add("circuit breaker: one worker's share is %s at a time", strings.Join(parts, ", "))
+	}
+	if c.Sticky != nil {
+		add("cookie %s binds clients to endpoints", c.Sticky.Name)
+	}
+	return out
+}
+
+func retryText(c *cluster.Cluster, r *wire.Request) string {
+	var when []string
+	for _, x := range []struct {
+		on   cluster.On
+		name string
+	}{{cluster.OnConnect, "connect"}, {cluster.OnReset, "reset"}, {cluster.OnTimeout, "timeout"}, {cluster.OnRefused, "refused"}} {
+		if c.Retry.On&x.on != 0 {
+			when = append(when, x.name)
+		}
+	}
+	if c.Retry.On&cluster.OnStatus != 0 {
+		for status, on := range c.Retry.Statuses {
+			if on {
+				when = append(when, strconv.Itoa(status))
+			}
+		}
+	}
+	text := fmt.Sprintf("up to %d retries", c.Retries)
+	if c.Retries == 1 {
+		text = "one retry"
+	}
+	text += " (" + strings.Join(when, ", ") + ")"
+	if c.Retry.PerTry > 0 {
+		text += ", each attempt at most " + c.Retry.PerTry.String()
+	}
+	if c.Retry.BackoffMax > 0 {
+		text += fmt.Sprintf(", after a random wait of up to %s, doubled each time, at most %s", c.Retry.BackoffBase, c.Retry.BackoffMax)
+	}
+	if p := c.Retry.BudgetPercent; p >= 0 {
+		text += fmt.Sprintf("; budget: %d %% of requests, and %d a second in any case", p, c.Retry.BudgetMin)
+	}
+	if !r.Method.IsIdempotent() && !c.Retry.NonIdempotent {
+		text += "; " + string(r.MethodName) + " is not idempotent, so only what no endpoint can have acted on is tried again"
+	}
+	return text
+}
+
+// serving says which endpoint of c would serve the request if all of them were healthy, and why; "" and how it is chosen when that depends on more
+// than the request. What is computed here is what package upstream does on the way of a request; a test of package server compares them.
+func serving(c *cluster.Cluster, r *wire.Request, path []byte, source string) (name, why string) {
+	v := balance.Build(c.Endpoints, everyone, viewOptions(c))
+	if s := c.Sticky; s != nil {
+		if token := cookieValue(r, s.Name); token != nil {
+			if e := v.ByToken(token); e != nil {
+				return e.Name, "cookie " + string(s.Name) + " names it"
+			}
+		}
+	}
+	if len(c.Endpoints) == 1 {
+		return c.Endpoints[0].Name, "it is the only one"
+	}
+	key, value := keyOf(c, r, path, source)
+	if value != nil && c.Balance.Hashes() {
+		if e := balance.NewPicker(c.Balance, 0).Pick(v, xxhash.Sum64(value)|1, new(balance.Tried), time.Now().UnixNano()); e != nil {
+			return e.Name, strings.ReplaceAll(string(c.Balance), "_", " ") + " by " + key + " " + string(value)
+		}
+	}
+	switch {
+	case len(c.Endpoints) == 0:
+		return "", "no endpoint is known"
+	case c.Balance.Hashes() && key != "":
+		return "", "the request has no " + key + ", so chance decides"
+	}
+	return "", strings.ReplaceAll(string(c.Balance), "_", " ") + " decides when it comes"
+}
+
+// everyone takes all endpoints for healthy.
+func everyone(*endpoint.Endpoint) (bool, float64) { return true, 1 }
+
+func viewOptions(c *cluster.Cluster) balance.Options {
+	o := c.Options
+	o.Kind = c.Balance
+	return o
+}
+
+// keyOf is what a hashing balancer goes by.
+func keyOf(c *cluster.Cluster, r *wire.Request, path []byte, source string) (name string, value []byte) {
+	switch k := &c.Key; k.From {
+	case cluster.KeyHeader:
+		for i := range r.Fields {
+			if f := &r.Fields[i]; wire.EqualFold(f.Name, k.Name) && len(f.Value) > 0 {
+				return "header " + string(k.Name), f.Value
+			}
+		}
+		return "header " + string(k.Name), nil
+	case cluster.KeyCookie:
+		return "cookie " + string(k.Name), cookieValue(r, k.Name)
+	case cluster.KeySourceIP:
+		if source == "" {
+			return "address of a client (--source gives one)", nil
+		}
+		return "client", []byte(source)
+	case cluster.KeyPath:
+		return "path", path
+	}
+	return "", nil
+}
+
+func cookieValue(r *wire.Request, name []byte) []byte {
+	for i := range r.Fields {
+		if r.Fields[i].ID != wire.FieldCookie {
+			continue
+		}
+		for pair := range bytes.SplitSeq(r.Fields[i].Value, []byte(";")) {
+			if k, v, ok := bytes.Cut(bytes.TrimSpace(pair), []byte("=")); ok && bytes.Equal(k, name) && len(v) > 0 {
+				return v
+			}
+		}
+	}
+	return nil
+}
