@@ -213,15 +213,6 @@ func TestHedgeTakesTheFirstAnswer(t *testing.T) {
 		p.head()
 		eventually(t, "a second attempt", func() bool { return g.metric("blitz_hedges_total") >= 1 })
 		c.response("GET")
-		// A POST has no second attempt.
-		posts := b.posts.Load()
-		c.answers(1)
-		c.send(request("POST", "/", "money"))
-		p = slow.accept()
-		p.head()
-		p.send(ok("paid"))
-		require.Equal(t, "paid", c.response("POST").Text)
-		require.Equal(t, posts, b.posts.Load())
 	})
 }
 

@@ -16,7 +16,7 @@ func (q *Request) armHedge() {
 // startTwin makes the second attempt.
 func (q *Request) startTwin() {
 	cl := q.client
-	if q.answered || q.twin != nil || q.conn == nil && q.s == nil || q.on == nil || !q.repeatable(true) || cl.c.View().Len() < 2 {
+	if q.answered || q.twin != nil || q.conn == nil && q.hc == nil || q.on == nil || !q.repeatable(true) || cl.c.View().Len() < 2 {
 		return
 	}
 	if !cl.budget.retry(cl.env.Loop.Now(), &cl.c.Retry) {
