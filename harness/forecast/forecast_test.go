@@ -182,7 +182,7 @@ func TestWhatIsNotIdentifiedIsSaid(t *testing.T) {
 	assert.GreaterOrEqual(t, row.CPU[1].To, truth)
 	md := string(f.Markdown())
 	assert.Contains(t, md, "Not identified")
-	assert.Contains(t, md, "shares its CPU")
+	assert.Contains(t, md, "share their CPUs")
 
 	w.workers = nil
 	f = make1(t, w.results(1), large(100, 1), options)
@@ -313,15 +313,14 @@ func TestWhatCannotBeUsed(t *testing.T) {
 	assert.False(t, f.Law.Measured)
 }
 
-// A sample whose workers had CPUs of their own and did not fill them was limited by the load generator.
+// Workers that had less than their CPUs count for what they would do with all of their time.
 func TestLimitedSamplesOfScaling(t *testing.T) {
-	r := base("scaling", "1")
 	s := result.Sample{Load: &result.Load{RPS: 100, ServerUse: 0.5}}
-	assert.InDelta(t, 200, throughput(r, s), 1e-9)
+	assert.InDelta(t, 200, throughput(s), 1e-9)
 	s.Load.ServerUse = 0.95
-	assert.InDelta(t, 100, throughput(r, s), 1e-9)
-	s.Load.ServerUse, r.Scenario.SharedCPUs = 0.5, true
-	assert.InDelta(t, 100, throughput(r, s), 1e-9)
+	assert.InDelta(t, 100, throughput(s), 1e-9)
+	s.Load.ServerUse = 0
+	assert.InDelta(t, 100, throughput(s), 1e-9)
 }
 
 func TestAlwaysLabelledAndAlwaysTheSame(t *testing.T) {

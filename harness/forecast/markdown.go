@@ -102,8 +102,9 @@ func (f *Forecast) law(p func(string, ...any)) {
 		p("**Not identified:** %s. All that can be said is that no machine does better than linearly; there is no lower end.", l.Reason)
 	}
 	if l.Shared {
-		p("On the measured machine each worker shares its CPU with a thread of the load generator. What was measured is how such pairs scale, generator and kernel included; and with two pairs half of the " +
-			"connections lead from one CPU to the other, which costs once and would not grow with the law. So σ and κ are rather too high than too low here, and the forecast's lower end rather too low.")
+		p("On the measured machine the workers share their CPUs with the load generator, so the throughput of the law is what they would do with all of their CPUs' time: requests per second divided by the share of it " +
+			"that they had. Waiting for each other is not in it, only what costs CPU time; and the generator's work on the same caches, switches between it and the workers, and smaller batches when a worker gets less of " +
+			"its CPU are, none of which would grow with the law. The forecast's lower end is rather too low for these.")
 	}
 	if l.Short {
 		p("Fewer than six rounds: the intervals claim more than they should.")

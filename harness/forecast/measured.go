@@ -187,7 +187,7 @@ func (m *measured) scaling(r *result.Result) bool {
 		for i := range counts {
 			x[i] = math.NaN()
 			if sm, ok := byCount[i][round]; ok {
-				x[i] = throughput(r, sm)
+				x[i] = throughput(sm)
 			}
 		}
 		s.X = append(s.X, x)
@@ -211,10 +211,10 @@ func (m *measured) scaling(r *result.Result) bool {
 // saturated: a sample in which the workers used less of their CPUs was limited by something else.
 const saturated = 0.9
 
-// throughput of a sample of scaling. Where workers had their CPUs to themselves and did not fill them, the load generator was the limit, and what they would do
-// with all of their time counts.
-func throughput(r *result.Result, s result.Sample) float64 {
-	if !r.Scenario.SharedCPUs && s.Load.ServerUse < saturated && s.Load.ServerUse > 0 {
+// throughput of a sample of scaling. Where workers did not have all of their CPUs' time, because the load generator was the limit or shared them, what they would do
+// with all of it counts.
+func throughput(s result.Sample) float64 {
+	if s.Load.ServerUse < saturated && s.Load.ServerUse > 0 {
 		return s.Load.RPS / s.Load.ServerUse
 	}
 	return s.Load.RPS

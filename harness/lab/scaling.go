@@ -31,6 +31,10 @@ func (l *Lab) scalingScenario(ctx context.Context, s Scenario, r *result.Result)
 	p := l.Profile
 	sets, shared := workerSets(l.Machine.Roles)
 	r.Scenario.WarmupSeconds, r.Scenario.SaturationSeconds, r.Scenario.SharedCPUs = p.Warmup.Seconds(), p.Saturation.Seconds(), shared
+	load := l.Machine.Roles.Load
+	if shared {
+		load = sets[len(sets)-1]
+	}
 	type arm struct {
 		target Located
 		cpus   machine.CPUSet
@@ -52,7 +56,7 @@ func (l *Lab) scalingScenario(ctx context.Context, s Scenario, r *result.Result)
 				sm := result.Sample{
 					Target: a.target.Name(), Phase: result.Scaling, Workers: len(a.cpus), Round: round, Order: pos, Started: time.Now().UTC().Round(time.Millisecond),
 				}
-				if err := l.scalingSample(ctx, s, a.target, a.cpus, shared, &sm); err != nil {
+				if err := l.scalingSample(ctx, s, a.target, a.cpus, load, &sm); err != nil {
 					return nil, fmt.Errorf("%s with %d workers, round %d: %w", sm.Target, sm.Workers, round+1, err)
 				}
 				l.Progress(fmt.Sprintf("%s, workers: %d", line(s, sm, p.Pairs), sm.Workers))
@@ -66,14 +70,11 @@ func (l *Lab) scalingScenario(ctx context.Context, s Scenario, r *result.Result)
 	return out, nil
 }
 
-// scalingSample is a sample at saturation with the workers on the CPUs given, and on the same CPUs as many threads of the load generator where they are shared.
-func (l *Lab) scalingSample(ctx context.Context, s Scenario, t Located, cpus machine.CPUSet, shared bool, sm *result.Sample) error {
+// scalingSample is a sample at saturation with the workers on the CPUs given. The load generator has the same CPUs in all samples: only the number of workers differs.
+func (l *Lab) scalingSample(ctx context.Context, s Scenario, t Located, cpus, load machine.CPUSet, sm *result.Sample) error {
 	roles := l.Machine.Roles
 	defer func() { l.Machine.Roles = roles }()
-	l.Machine.Roles.Server = cpus
-	if shared {
-		l.Machine.Roles.Load = cpus
-	}
+	l.Machine.Roles.Server, l.Machine.Roles.Load = cpus, load
 	s.connections *= len(cpus)
 	_, err := l.loadSample(ctx, s, t, nil, l.Profile.Saturation, sm)
 	return err

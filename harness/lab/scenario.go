@@ -148,8 +148,8 @@ var scenarios = []Scenario{
 	},
 	{
 		Name: "scaling", Title: "HTTP/1.1, fixed answer, by number of workers", kind: scaling, full: true,
-		About: "As h1-static, with 1, 2, 4, 8 … workers as far as there are CPUs, 64 connections for each. On a machine without a second CPU for the server, each worker shares its CPU with " +
-			"a thread of the load generator that came with it: what is measured there is how such pairs scale, and a connection may lead from a pair to another.",
+		About: "As h1-static, with 1, 2, 4, 8 … workers as far as there are CPUs, 64 connections for each. On a machine without a second CPU for the server the workers take all CPUs, and share them with " +
+			"the load generator, which has a thread on each in all samples: requests per second do not show there how workers scale, CPU time per request does.",
 		path: target.StaticPath, bodyBytes: int64(len(target.StaticBody)), connections: 64,
 	},
 	{

@@ -11,22 +11,23 @@ import (
 func scalingTable(r *result.Result) Table {
 	t := Table{
 		Caption: "At saturation, by number of workers (closed loop)",
-		Head:    []string{"target", "workers", "requests/s", "× fewest workers", "CPU µs/request", "workers' CPU", "memory"},
+		Head:    []string{"target", "workers", "requests/s", "× fewest workers", "CPU µs/request", "× fewest workers", "workers' CPU", "memory"},
 	}
 	for _, tg := range r.Targets {
 		counts := WorkerCounts(r, tg.Name)
 		for _, n := range counts {
-			s := ByWorkers(r, tg.Name, n)
+			s, fewest := ByWorkers(r, tg.Name, n), ByWorkers(r, tg.Name, counts[0])
 			t.Rows = append(t.Rows, []string{
-				tg.Name, fmt.Sprint(n), count(spread(s, rps)), times(ByWorkers(r, tg.Name, counts[0]), s, rps, n == counts[0]), fixed(spread(s, cpuMicros), 2),
+				tg.Name, fmt.Sprint(n), count(spread(s, rps)), times(fewest, s, rps, n == counts[0]), fixed(spread(s, cpuMicros), 2),
+				times(fewest, s, cpuMicros, n == counts[0]),
 				percent(spread(s, serverUse)), mib(spread(s, loadPSS)),
 			})
 		}
 		t.Notes = append(t.Notes, invalidNote(r, tg.Name, result.Scaling, 0)...)
 	}
 	if r.Scenario.SharedCPUs {
-		t.Notes = append(t.Notes, "Each worker shares its CPU with a thread of the load generator that came with it. What scales here is the pair, kernel included; with more than one pair, "+
-			"connections lead from one CPU to another, which costs once and not with every further worker.")
+		t.Notes = append(t.Notes, "The load generator has a thread on each CPU, so workers never have all of their CPUs: requests/s cannot grow with their number here. How workers scale shows in CPU time per request, "+
+			"in which the neighbour's caches and switches are included.")
 	}
 	return t
 }

@@ -130,7 +130,7 @@ type Scenario struct {
 	// Rates that were run, requests per second, and those left out with the reason.
 	Rates   []float64 `json:"rates,omitempty"`
 	Skipped []string  `json:"skipped,omitempty"`
-	// SharedCPUs: each worker shares its CPU with a thread of the load generator. Connections are then, as in all samples of scaling, those of each worker.
+	// SharedCPUs: the workers of a scaling run share their CPUs with the load generator. Connections of a scaling run are those of each worker.
 	SharedCPUs bool `json:"shared_cpus,omitempty"`
 }
 
