@@ -161,17 +161,23 @@ func curves(title string, names []string, hs []*hdr.Histogram) (string, error) {
 	p.Legend.Top, p.Legend.Left = true, true
 	p.Legend.Padding = vg.Points(2)
 	p.X.Min, p.X.Max = 1, right*1.1
-	p.Y.Min, p.Y.Max = lo/1.3, hi*1.6
+	// Room above the curves for the legend, on the logarithmic scale.
+	share := legendShare(len(names))
+	p.Y.Min, p.Y.Max = lo/1.3, hi*1.3*math.Pow(hi/lo, share/(1-share))
 	p.X.Tick.Marker = plot.TickerFunc(percentileTicks)
 	p.Y.Tick.Marker = plot.TickerFunc(durationTicks)
 	return svg(p, 360, 240)
 }
 
+// legendShare is how much of a plot's height a legend of n lines takes.
+func legendShare(n int) float64 { return min(0.6, 0.065*float64(n)+0.02) }
+
 func percentileTicks(lo, hi float64) []plot.Tick {
 	var out []plot.Tick
 	for _, t := range []plot.Tick{{Value: 1, Label: "0"}, {Value: 2, Label: "50"}, {Value: 10, Label: "90"}, {Value: 100, Label: "99"},
 		{Value: 1e3, Label: "99.9"}, {Value: 1e4, Label: "99.99"}, {Value: 1e5, Label: "99.999"}, {Value: 1e6, Label: "99.9999"}} {
-		if t.Value >= lo && t.Value <= hi {
+		// A label is centred at its value: one close to the right end would be cut off.
+		if t.Value >= lo && (t.Value <= hi/2 || t.Value == lo) {
 			out = append(out, t)
 		}
 	}

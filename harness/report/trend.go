@@ -73,7 +73,7 @@ func trendPlot(t Trend) (string, error) {
 	}
 	p.Legend.Top, p.Legend.Left = true, true
 	p.X.Min, p.X.Max = 0.5, float64(most)+0.5
-	p.Y.Min, p.Y.Max = 0, top*1.45 // room for the legend
+	p.Y.Min, p.Y.Max = 0, top*1.05/(1-legendShare(len(t.Lines))) // room for the legend
 	p.Y.Tick.Marker = plot.TickerFunc(plainTicks)
 	step := max(1, (most+9)/10)
 	p.X.Tick.Marker = plot.TickerFunc(func(_, _ float64) (out []plot.Tick) {

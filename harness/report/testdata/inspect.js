@@ -52,12 +52,16 @@
   if (svgs.length === 0) problems.push("no plot is drawn");
   for (const svg of svgs) {
     const name = svg.getAttribute("aria-label");
-    const frame = svg.getBoundingClientRect();
+    const outer = svg.getBoundingClientRect();
+    // What lies in the padding is not drawn.
+    const pad = parseFloat(getComputedStyle(svg).paddingLeft) || 0;
+    const frame = new DOMRect(outer.x + pad, outer.y + pad, outer.width - 2 * pad, outer.height - 2 * pad);
     if (frame.width < 100 || frame.height < 60) problems.push(`plot "${name}" is ${frame.width} by ${frame.height} pixels`);
     const texts = [...svg.querySelectorAll("text")].map((t) => ({ t, r: t.getBoundingClientRect() }));
     if (texts.length < 4) problems.push(`plot "${name}" has hardly any text`);
     for (const { t, r } of texts) {
-      if (r.left < frame.left - 1 || r.right > frame.right + 1 || r.top < frame.top - 1 || r.bottom > frame.bottom + 1) {
+      const slack = Math.min(r.width, r.height) / 3; // boxes are taller than their glyphs
+      if (r.left < frame.left - slack || r.right > frame.right + slack || r.top < frame.top - slack || r.bottom > frame.bottom + slack) {
         problems.push(`plot "${name}": "${t.textContent}" is cut off`);
       }
       const c = contrast(getComputedStyle(t).fill, paper(svg));
