@@ -1,23 +1,30 @@
 package config
 
 import (
+	"bytes"
+	"hash/maphash"
+	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // LoadAfter is Load for a file that follows prev, which may be nil. With thousands of routes of which few have changed it costs a fraction of
 // Load: the text of what has not changed is not read again. The outcome is the same, errors included.
 func LoadAfter(path string, prev *Config) (*Config, error) {
-	data, err := readFile(path)
+	text, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return ParseAfter(path, data, prev)
+	return parseAfter(path, text, prev)
 }
 
 // ParseAfter is Parse for what follows prev, as LoadAfter is Load. It keeps data's text as long as the configuration.
 func ParseAfter(name string, data []byte, prev *Config) (*Config, error) {
-	text := string(data)
+	return parseAfter(name, string(data), prev)
+}
+
+func parseAfter(name, text string, prev *Config) (*Config, error) {
 	if c := patch(name, text, prev); c != nil {
 		return c, nil
 	}
@@ -25,20 +32,14 @@ func ParseAfter(name string, data []byte, prev *Config) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.remembers(starts, text) {
-		s := &source{name: name, text: text, starts: starts, keys: make([]string, len(c.Routes))}
-		for i := range c.Routes {
-			s.keys[i] = conflictKey(&c.Routes[i].Match)
-		}
-		c.source = s
-	}
+	c.remember(name, text, starts)
 	return c, nil
 }
 
 // Unchanged tells how many routes at the beginning and at the end c has taken over from prev without a change: c.Routes[:head] are
-// prev.Routes[:head], and the last tail ones those of prev. Both are 0 when c was not read after prev, or wholly.
+// prev.Routes[:head], and the last tail ones those of prev; c then has a cluster for every name of prev's. Both are 0 when c was not read after prev, or wholly.
 func (c *Config) Unchanged(prev *Config) (head, tail int) {
-	if c.source == nil || prev == nil || prev.source == nil || c.source.after != prev.source {
+	if c.source == nil || prev == nil || prev.source == nil || c.source.after != prev.source.id {
 		return 0, 0
 	}
 	return c.source.head, c.source.tail
@@ -53,23 +54,69 @@ const manyChanged = 256
 // source is the text of a configuration, and where its routes stand in it.
 type source struct {
 	name, text string
-	// starts of the lines on which the routes begin, in bytes.
-	starts []int
-	// keys by which routes are found to match the same requests.
-	keys []string
+	// body is where the list of the routes begins, behind the line with its key, in bytes; starts are the lines on which the routes begin, from there.
+	body   int
+	starts []int32
+	// sums stand for what no two routes may have in common: the key by which they match the same requests, and the name.
+	sums []sum
+	// files are the routes that answer with a file, by position.
+	files []int32
 
-	// after is what head and tail refer to; see Unchanged.
-	after      *source
+	// after is the id of what head and tail refer to; see Unchanged.
+	id, after  uint64
 	head, tail int
 }
 
-// remembers tells whether c is of the kind that patch can follow: one file, whose routes stand for themselves.
-func (c *Config) remembers(starts []int, text string) bool {
+// sources counts them, for their ids. Those before are not kept.
+var sources atomic.Uint64
+
+type sum struct{ key, name uint64 }
+
+var sumSeed = maphash.MakeSeed()
+
+func sumOf(r *Route) sum {
+	return sum{maphash.String(sumSeed, conflictKey(&r.Match)), maphash.String(sumSeed, r.Name)}
+}
+
+func answersWithFile(r *Route) bool { return r.Respond != nil && r.Respond.File != "" }
+
+// remember keeps what patch needs, when c is of the kind that it can follow: one file, whose routes stand for themselves.
+func (c *Config) remember(name, text string, starts []int) {
 	n := len(c.Routes)
-	if n <= fewRoutes || len(starts) != n || len(c.Include) > 0 {
-		return false
+	if n <= fewRoutes || len(starts) != n || len(c.Include) > 0 || strings.Contains(text[starts[0]:], "${") {
+		return
 	}
-	return !strings.Contains(text[starts[0]:], "${")
+	body := bodyStart(text)
+	if body < 0 || body > starts[0] {
+		return
+	}
+	s := &source{name: name, text: text, id: sources.Add(1), body: body, starts: make([]int32, n), sums: make([]sum, n)}
+	for i, at := range starts {
+		s.starts[i] = int32(at - body)
+	}
+	for i, r := range c.Routes {
+		s.sums[i] = sumOf(r)
+		if answersWithFile(r) {
+			s.files = append(s.files, int32(i))
+		}
+	}
+	c.source = s
+}
+
+// bodyStart is where the line after that with the key routes begins, -1 without one.
+func bodyStart(text string) int {
+	const key = "routes:"
+	at := 0
+	if !strings.HasPrefix(text, key) {
+		if at = strings.Index(text, "\n"+key) + 1; at == 0 {
+			return -1
+		}
+	}
+	end := strings.IndexByte(text[at:], '\n')
+	if end < 0 {
+		return -1
+	}
+	return at + end + 1
 }
 
 // patch reads only what has changed since prev: it makes a short document of the routes that are new, with the unchanged one behind them as a
@@ -80,71 +127,106 @@ func patch(name, text string, prev *Config) *Config {
 		return nil
 	}
 	was := prev.source
+	body := bodyStart(text)
+	if body < 0 {
+		return nil
+	}
+	old, now := was.text[was.body:], text[body:]
 	n := len(was.starts)
 	// Routes before head are the same: also the beginning of the one behind them is, so nothing was added to the last.
-	same := commonStart(was.text, text)
+	same := int32(commonStart(old, now))
 	head, _ := slices.BinarySearch(was.starts, same)
-	for head == n || was.starts[head]+indentOf(was.text[was.starts[head]:])+2 > same {
-		if head--; head < 0 {
-			return nil // what comes before the routes has changed
-		}
+	for head >= n || head > 0 && was.starts[head]+int32(indentOf(old[was.starts[head]:]))+2 > same {
+		head--
+	}
+	from := int32(0)
+	if head > 0 {
+		from = was.starts[head]
 	}
 	// And so are those from tail on, in front of which the end of a line is the same.
-	from := was.starts[head]
-	back := commonEnd(was.text[from:], text[from:])
-	tail, _ := slices.BinarySearch(was.starts, len(was.text)-back+1)
-	shift := len(text) - len(was.text)
-	short, witness := text[:was.starts[0]]+text[from:], -1
-	move := from - was.starts[0] // from short to text
-	if tail < n {
-		end := routesEnd(was.text, was.starts[n-1])
+	back := commonEnd(old[from:], now[from:])
+	tail, _ := slices.BinarySearch(was.starts, int32(len(old)-back+1))
+	shift := int32(len(now) - len(old))
+	short, witness := "", -1
+	move := from - int32(body) // from short to now
+	if tail == n {
+		short = text[:body] + now[from:]
+	} else {
+		end := routesEnd(old, int(was.starts[n-1]))
 		next := end
 		if tail+1 < n {
-			next = was.starts[tail+1]
+			next = int(was.starts[tail+1])
 		}
-		witness = was.starts[tail] + shift - move
-		short = text[:was.starts[0]] + text[from:next+shift] + was.text[end:]
+		witness = int(was.starts[tail] + shift - move)
+		short = text[:body] + now[from:next+int(shift)] + old[end:]
+	}
+	if strings.Contains(short[body:], "${") {
+		return nil
 	}
 	c, starts, err := read(name, short, false)
-	if err != nil || len(starts) != len(c.Routes) || len(starts) == 0 || len(starts) > manyChanged || len(c.Include) > 0 {
+	switch {
+	case err != nil || len(starts) != len(c.Routes) || len(starts) == 0 || len(starts) > manyChanged || len(c.Include) > 0:
 		return nil
+	case head > 0 && starts[0] != body, starts[0] < body:
+		return nil // what comes before is not read as it was
+	case witness >= 0 && starts[len(starts)-1] != witness:
+		return nil // nor is what follows
 	}
 	middle := c.Routes
 	if witness >= 0 {
-		if starts[len(starts)-1] != witness {
-			return nil // what follows is not read as it was before
-		}
-		middle = middle[:len(middle)-1]
+		middle, starts = middle[:len(middle)-1], starts[:len(starts)-1]
 	}
-	next := &source{
-		name: name, text: text, after: was, head: head, tail: n - tail,
-		starts: make([]int, 0, head+len(middle)+n-tail), keys: make([]string, 0, head+len(middle)+n-tail),
-	}
-	next.starts = append(next.starts, was.starts[:head]...)
-	for _, at := range starts[:len(middle)] {
-		next.starts = append(next.starts, at+move)
-	}
-	for _, at := range was.starts[tail:] {
-		next.starts = append(next.starts, at+shift)
-	}
-	next.keys = append(next.keys, was.keys[:head]...)
-	for i := range middle {
-		next.keys = append(next.keys, conflictKey(&middle[i].Match))
-	}
-	next.keys = append(next.keys, was.keys[tail:]...)
-	if !fits(c, middle, prev, next) || strings.Contains(text[next.starts[0]:], "${") {
+	next := was.follow(text, body, head, tail, starts, move, shift, middle)
+	if !fits(c, middle, prev, next) {
 		return nil
 	}
-	routes := make([]Route, 0, len(next.keys))
-	routes = append(routes, prev.Routes[:head]...)
-	routes = append(routes, middle...)
-	c.Routes = append(routes, prev.Routes[tail:]...)
+	c.Routes = splice(prev.Routes, head, tail, middle)
 	c.source = next
+	for _, i := range next.files {
+		c.files.add(c.Routes[i].Respond.File)
+	}
 	return c
 }
 
+// splice puts middle in the place of the items from head to tail.
+func splice[T any](list []T, head, tail int, middle []T) []T {
+	out := make([]T, 0, head+len(middle)+len(list)-tail)
+	out = append(out, list[:head]...)
+	out = append(out, middle...)
+	return append(out, list[tail:]...)
+}
+
+// follow makes the source of a text in which the routes from head to tail have given way to middle. starts are where those begin in the short document.
+func (was *source) follow(text string, body, head, tail int, starts []int, move, shift int32, middle []*Route) *source {
+	n := len(was.starts)
+	s := &source{name: was.name, text: text, body: body, id: sources.Add(1), after: was.id, head: head, tail: n - tail}
+	at := make([]int32, len(middle))
+	sums := make([]sum, len(middle))
+	for _, i := range was.files {
+		if int(i) < head {
+			s.files = append(s.files, i)
+		}
+	}
+	for i, r := range middle {
+		at[i], sums[i] = int32(starts[i])+move, sumOf(r)
+		if answersWithFile(r) {
+			s.files = append(s.files, int32(head+i))
+		}
+	}
+	for _, i := range was.files {
+		if int(i) >= tail {
+			s.files = append(s.files, i+int32(head+len(middle)-tail))
+		}
+	}
+	s.starts, s.sums = splice(was.starts, head, tail, at), splice(was.sums, head, tail, sums)
+	for i := head + len(middle); shift != 0 && i < len(s.starts); i++ {
+		s.starts[i] += shift
+	}
+	return s
+}
+
 // fits tells whether the new routes and those of prev that stay can be together under the rest of c.
-func fits(c *Config, middle []Route, prev *Config, next *source) bool {
+func fits(c *Config, middle []*Route, prev *Config, next *source) bool {
 	known := make(map[string]bool, len(c.Clusters))
 	for i := range c.Clusters {
 		known[c.Clusters[i].Name] = true
@@ -154,22 +236,59 @@ func fits(c *Config, middle []Route, prev *Config, next *source) bool {
 			return false // a route may refer to it
 		}
 	}
-	keys, names := make(map[string]bool, len(middle)), make(map[string]bool, len(middle))
-	for i := range middle {
-		keys[next.keys[next.head+i]], names[middle[i].Name] = true, true
+	to := next.head + len(middle)
+	if !apart(next.sums[next.head:to], next.sums[:next.head], next.sums[to:]) {
+		return false // they may be in each other's way
 	}
-	tail := len(prev.Routes) - next.tail
-	for i := range prev.Routes {
-		if i >= next.head && i < tail {
-			continue
+	for _, i := range next.files {
+		switch at := int(i); {
+		case at >= to:
+			if !current(prev.Routes[at-len(next.sums)+len(prev.Routes)]) {
+				return false
+			}
+		case at < next.head:
+			if !current(prev.Routes[at]) {
+				return false
+			}
 		}
-		key := i
-		if i >= tail {
-			key = i - tail + next.head + len(middle)
+	}
+	return true
+}
+
+// current tells whether the file that a route answers with is still the same.
+func current(r *Route) bool {
+	f := r.Respond
+	info, err := os.Stat(f.File)
+	if err != nil || !info.Mode().IsRegular() || info.Size() != int64(len(f.content)) {
+		return false
+	}
+	content, err := os.ReadFile(f.File)
+	return err == nil && bytes.Equal(content, f.content)
+}
+
+// apart tells whether none of the sums in list is in one of the others.
+func apart(list []sum, others ...[]sum) bool {
+	if len(list) <= 4 {
+		for _, s := range list {
+			for _, o := range others {
+				for i := range o {
+					if o[i].key == s.key || o[i].name == s.name {
+						return false
+					}
+				}
+			}
 		}
-		r := &prev.Routes[i]
-		if len(middle) > 0 && (keys[next.keys[key]] || names[r.Name]) || r.Respond != nil && r.Respond.File != "" {
-			return false // they may be in each other's way; a file may have changed
+		return true
+	}
+	keys, names := make(map[uint64]bool, len(list)), make(map[uint64]bool, len(list))
+	for _, s := range list {
+		keys[s.key], names[s.name] = true, true
+	}
+	for _, o := range others {
+		for i := range o {
+			if keys[o[i].key] || names[o[i].name] {
+				return false
+			}
 		}
 	}
 	return true

@@ -42,7 +42,7 @@ func manyRoutes(n int) []string {
 // bare is a configuration without what says how it was read.
 func bare(c *Config) *Config {
 	d := *c
-	d.source, d.refs = nil, nil
+	d.source, d.refs, d.files = nil, nil, Files{}
 	return &d
 }
 
@@ -58,21 +58,33 @@ func TestParseAfterIsParse(t *testing.T) {
 		text string
 		fast bool // changed routes alone are read
 	}{
-		"nothing":                 {base, true},
-		"first":                   {text(afterHead, change(0, fresh), tail), true},
-		"middle":                  {text(afterHead, change(101, fresh), tail), true},
-		"last":                    {text(afterHead, change(199, fresh), tail), true},
-		"inserted":                {text(afterHead, change(50, lines[50], fresh), tail), true},
-		"appended":                {text(afterHead, append(slices.Clone(lines), fresh), tail), true},
-		"put before all":          {text(afterHead, append([]string{fresh}, lines...), tail), true},
-		"removed":                 {text(afterHead, change(70), tail), true},
-		"last removed":            {text(afterHead, lines[:199], tail), true},
-		"first removed":           {text(afterHead, lines[1:], tail), true},
-		"many removed":            {text(afterHead, append(slices.Clone(lines[:40]), lines[90:]...), tail), true},
-		"line added to a route":   {text(afterHead, change(102, lines[102][:len(lines[102])-1]+"    max_body: 1KiB\n"), tail), true},
-		"line added to the last":  {text(afterHead, append(slices.Clone(lines), "    max_body: 1KiB\n"), tail), false},
-		"tail":                    {text(afterHead, lines, "drain_idle: 3s\n"), true},
-		"head":                    {text("drain_delay: 1s\n"+afterHead, lines, tail), false},
+		"nothing":                {base, true},
+		"first":                  {text(afterHead, change(0, fresh), tail), true},
+		"middle":                 {text(afterHead, change(101, fresh), tail), true},
+		"last":                   {text(afterHead, change(199, fresh), tail), true},
+		"inserted":               {text(afterHead, change(50, lines[50], fresh), tail), true},
+		"appended":               {text(afterHead, append(slices.Clone(lines), fresh), tail), true},
+		"put before all":         {text(afterHead, append([]string{fresh}, lines...), tail), true},
+		"removed":                {text(afterHead, change(70), tail), true},
+		"last removed":           {text(afterHead, lines[:199], tail), true},
+		"first removed":          {text(afterHead, lines[1:], tail), true},
+		"many removed":           {text(afterHead, append(slices.Clone(lines[:40]), lines[90:]...), tail), true},
+		"line added to a route":  {text(afterHead, change(102, lines[102][:len(lines[102])-1]+"    max_body: 1KiB\n"), tail), true},
+		"line added to the last": {text(afterHead, append(slices.Clone(lines), "    max_body: 1KiB\n"), tail), false},
+		"tail":                   {text(afterHead, lines, "drain_idle: 3s\n"), true},
+		"head":                   {text("drain_delay: 1s\n"+afterHead, lines, tail), true},
+		"head, comment before":   {text("# routes:\ndrain_delay: 1s\n"+afterHead+"  # the first\n", lines, tail), true},
+		"head and tail":          {text("drain_delay: 1s\n"+afterHead, lines, "drain_idle: 3s\n"), true},
+		"head and a route":       {text("drain_delay: 1s\n"+afterHead, change(101, fresh), tail), true},
+		"cluster and its route":  {text(strings.Replace(afterHead, "routes:", "  - {name: third, endpoints: [{address: 127.0.0.1:7}]}\nroutes:", 1), change(101, "  - {match: {path: /q}, cluster: third}\n"), tail), true},
+		"cluster changed":        {text(strings.Replace(afterHead, "127.0.0.1:8}", "127.0.0.1:7}", 1), lines, tail), true},
+		"routes twice":           {text("routes:\n"+fresh+afterHead, lines, tail), false},
+		"head swallows":          {text(strings.Replace(afterHead, "routes:", "include: |\n  x\n  routes:", 1), lines, tail), false},
+		"head left open":         {text("drain_delay: \"1s\n"+afterHead, lines, tail), false},
+		"head in braces":         {text("admin: {\n"+afterHead, lines, tail), false},
+		"comment behind the key": {text(strings.Replace(afterHead, "routes:", "routes: # all", 1), lines, tail), true},
+		"first and last":         {text(afterHead, append(append([]string{fresh}, lines[1:199]...), strings.Replace(fresh, "/fresh", "/last", 1)), tail), false},
+
 		"cluster gone":            {text(strings.Replace(afterHead, "name: other", "name: else", 1), lines, tail), false},
 		"list ended":              {text(afterHead, change(100, "admin:\n"), tail), false},
 		"list becomes another":    {text(afterHead, change(100, "listeners:\n"), tail), false},

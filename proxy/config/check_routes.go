@@ -29,7 +29,7 @@ func (d *decoder) checkRoutes(c *Config) {
 	names := map[string]int{}
 	same := map[string][]int{}
 	for i := range c.Routes {
-		r := &c.Routes[i]
+		r := c.Routes[i]
 		// Match starts from its defaults only when it is in the file.
 		if !d.given("routes", i, "match") {
 			SetDefaults(&r.Match)
@@ -99,7 +99,7 @@ func (v *ValueMatch) String() string {
 }
 
 // checkConflict reports a route that matches exactly what an earlier one matches.
-func (d *decoder) checkConflict(routes []Route, i int, same map[string][]int) {
+func (d *decoder) checkConflict(routes []*Route, i int, same map[string][]int) {
 	m := &routes[i].Match
 	key := conflictKey(m)
 	for _, j := range same[key] {

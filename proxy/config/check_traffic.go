@@ -238,6 +238,7 @@ func (d *decoder) checkFile(r *Respond, i int) {
 	if !filepath.IsAbs(r.File) {
 		r.File = filepath.Join(filepath.Dir(d.files[d.at(path...).file]), r.File)
 	}
+	d.looked.add(r.File)
 	info, err := os.Stat(r.File)
 	switch {
 	case err != nil:

@@ -1,5 +1,7 @@
 package config
 
+import "slices"
+
 // Config is a whole configuration file.
 type Config struct {
 	// Threads of the data plane.
@@ -12,7 +14,7 @@ type Config struct {
 	Clusters []Cluster `yaml:"clusters"`
 	// What happens to a request. The most specific matching route wins, whatever the order in the file: the host first (exact, then the
 	// longest wildcard, then any), then the path (exact, then with parameters, then the longest prefix). At least one.
-	Routes []Route `yaml:"routes" required:"true"`
+	Routes []*Route `yaml:"routes" required:"true"`
 	// One line for each request.
 	AccessLog AccessLog `yaml:"access_log"`
 	// What requests carry with them to be found again.
@@ -33,6 +35,8 @@ type Config struct {
 
 	// refs are the references that values came from, by the address of the field.
 	refs map[any]string
+	// files are what it was made from.
+	files Files
 	// source is what the next configuration is compared with; nil: nothing.
 	source *source
 }
@@ -280,6 +284,12 @@ type Match struct {
 	Query []ValueMatch `yaml:"query"`
 	// Networks (`10.0.0.0/8`) or addresses of clients. Not given: any.
 	Source []string `yaml:"source"`
+}
+
+// Equal tells whether both match the same requests.
+func (m *Match) Equal(o *Match) bool {
+	return m.Host == o.Host && m.Path == o.Path && m.PathRegex == o.PathRegex && slices.Equal(m.Methods, o.Methods) &&
+		slices.Equal(m.Headers, o.Headers) && slices.Equal(m.Query, o.Query) && slices.Equal(m.Source, o.Source)
 }
 
 // Respond is a response from the configuration itself.

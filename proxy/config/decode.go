@@ -22,6 +22,8 @@ type decoder struct {
 	literal bool
 	refs    map[any]string
 	secrets []secret
+	// looked are the files that were looked at.
+	looked Files
 }
 
 // maxAliasVisits bounds how much aliases may unfold to.
@@ -90,6 +92,14 @@ func (d *decoder) value(n *node, v reflect.Value, f *field) {
 			return
 		}
 		v.Set(reflect.MakeSlice(v.Type(), len(n.items), len(n.items)))
+		if v.Type().Elem().Kind() == reflect.Pointer { // side by side all the same
+			list := reflect.MakeSlice(reflect.SliceOf(v.Type().Elem().Elem()), len(n.items), len(n.items))
+			for i, item := range n.items {
+				v.Index(i).Set(list.Index(i).Addr())
+				d.value(item, list.Index(i), f)
+			}
+			return
+		}
 		for i, item := range n.items {
 			d.value(item, v.Index(i), f)
 		}

@@ -42,8 +42,8 @@ func (c *ItemChanges) any() bool { return len(c.Added)+len(c.Removed)+len(c.Chan
 func Diff(before, after *Config) *Changes {
 	was, is := &writer{refs: before.refs}, &writer{refs: after.refs}
 	out := &Changes{
-		Listeners: diffItems(was, is, before.Listeners, after.Listeners, func(l *Listener) string { return l.Name }),
-		Clusters:  diffItems(was, is, before.Clusters, after.Clusters, func(c *Cluster) string { return c.Name }),
+		Listeners: diffItems(was, is, pointers(before.Listeners), pointers(after.Listeners), func(l *Listener) string { return l.Name }),
+		Clusters:  diffItems(was, is, pointers(before.Clusters), pointers(after.Clusters), func(c *Cluster) string { return c.Name }),
 		Routes:    diffItems(was, is, before.Routes, after.Routes, func(r *Route) string { return r.Name }),
 	}
 	b, a := reflect.ValueOf(before).Elem(), reflect.ValueOf(after).Elem()
@@ -57,22 +57,30 @@ func Diff(before, after *Config) *Changes {
 	return out
 }
 
+func pointers[T any](list []T) []*T {
+	out := make([]*T, len(list))
+	for i := range list {
+		out[i] = &list[i]
+	}
+	return out
+}
+
 // diffItems compares two lists by name. Of several items with one name, which routes without a name of their own can have, the first goes with the first.
-func diffItems[T any](was, is *writer, before, after []T, name func(*T) string) (out ItemChanges) {
+func diffItems[T any](was, is *writer, before, after []*T, name func(*T) string) (out ItemChanges) {
 	old := make(map[string][]int, len(before))
 	for i := range before {
-		n := name(&before[i])
+		n := name(before[i])
 		old[n] = append(old[n], i)
 	}
 	for i := range after {
-		n := name(&after[i])
+		n := name(after[i])
 		if len(old[n]) == 0 {
 			out.Added = append(out.Added, n)
 			continue
 		}
 		j := old[n][0]
 		old[n] = old[n][1:]
-		x, y := reflect.ValueOf(&before[j]).Elem(), reflect.ValueOf(&after[i]).Elem()
+		x, y := reflect.ValueOf(before[j]).Elem(), reflect.ValueOf(after[i]).Elem()
 		if keys := diffValues(was, is, "", x, y); len(keys) > 0 {
 			out.Changed = append(out.Changed, ItemChange{n, keys})
 		} else {
@@ -80,7 +88,7 @@ func diffItems[T any](was, is *writer, before, after []T, name func(*T) string) 
 		}
 	}
 	for i := range before {
-		if n := name(&before[i]); slices.Contains(old[n], i) {
+		if n := name(before[i]); slices.Contains(old[n], i) {
 			out.Removed = append(out.Removed, n)
 		}
 	}

@@ -74,6 +74,7 @@ func (j *joiner) includes(m *node, from string) {
 		}
 		paths := []string{pattern}
 		if strings.ContainsAny(pattern, "*?[") {
+			j.d.looked.Patterns = append(j.d.looked.Patterns, pattern)
 			var err error
 			if paths, err = filepath.Glob(pattern); err != nil {
 				j.d.problem(n, fmt.Sprintf("%q is not a pattern", shorten(n.text)), "expected a path, in which * stands for any part of a name")
@@ -108,6 +109,7 @@ func (j *joiner) include(n *node, path string) {
 		d.problem(n, fmt.Sprintf("more than %d files", maxIncluded), "")
 		return
 	}
+	d.looked.add(path)
 	data, err := readFile(path)
 	if err != nil {
 		if e := (*os.PathError)(nil); errors.As(err, &e) {
@@ -117,7 +119,7 @@ func (j *joiner) include(n *node, path string) {
 		return
 	}
 	d.files = append(d.files, path)
-	m, _, err := readYAML(path, uint16(len(d.files)-1), string(data))
+	m, _, err := readYAML(path, uint16(len(d.files)-1), data)
 	if err != nil {
 		var e Errors
 		if errors.As(err, &e) {

@@ -16,6 +16,8 @@ type Problem struct {
 	What, Want string
 
 	file uint16 // its number: the order of files
+
+	looked *Files // of the first problem; see FilesOf
 }
 
 // Error is "file:line:column: what is wrong; what was expected".

@@ -66,6 +66,7 @@ func (d *decoder) lookUp(n *node, name string) (string, bool) {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(filepath.Dir(d.files[n.file]), path)
 		}
+		d.looked.add(path)
 		value, err := readSecret(path)
 		if err != nil {
 			d.problem(n, err.Error(), fmt.Sprintf("expected a text file of at most %d bytes", maxSecret))

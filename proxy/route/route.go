@@ -51,6 +51,7 @@ const MaxParams = 16
 
 // Rule is one entry of a table.
 type Rule struct {
+	// ID counts the rules from 0, in their order.
 	ID ID
 	// Host and Path are patterns; see the package comment.
 	Host, Path string
@@ -91,7 +92,7 @@ const (
 
 // Params are the parts of the path that a pattern left open. All slices are parts of the path given to Lookup.
 type Params struct {
-	// N values in the order of the pattern; Table.ParamNames has their names.
+	// N values in the order of the pattern; ParamNames has their names.
 	N      int
 	Values [MaxParams][]byte
 	// Rest is what the * of a prefix stands for, nil for other patterns.
@@ -140,10 +141,13 @@ func (t *Table) AppendAllow(dst []byte, r *Request) []byte {
 }
 
 // NeedsSource tells whether any rule asks for the address of the client.
-func (t *Table) NeedsSource() bool { return t.needsSource }
+func (t *Table) NeedsSource() bool { return t.sources > 0 }
 
-// ParamNames are the names of the parameters of a rule, in the order of Params.Values. The caller must not change them.
-func (t *Table) ParamNames(id ID) []string { return t.params[id] }
+// ParamNames are the names of the parameters of a path pattern, in the order of Params.Values.
+func ParamNames(path string) []string {
+	_, names, _, _ := parsePath(path)
+	return names
+}
 
 // span is a part of the path.
 type span struct{ from, to uint32 }

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // Table is an immutable set of rules: for each host a radix tree over the bytes of the path. The trees lie in a few flat slices without pointers,
@@ -24,13 +25,22 @@ type Table struct {
 
 	leaves     []leaf
 	candidates []candidate
-	params     map[ID][]string
 
 	// conditions by candidate.cond; regexes by root of the host's tree, in the order in which they are tried.
-	conditions  []*Conditions
-	regexes     map[uint32][]expression
-	needsSource bool
+	conditions []*Conditions
+	regexes    map[uint32][]expression
+	// sources is how many rules ask for the address of the client.
+	sources int
+
+	// room is the memory behind the slices, which one table made from this one may have. waste is how many of the nodes belong to tables before only.
+	room  *room
+	waste int
 }
+
+// room is free until somebody claims it.
+type room struct{ taken atomic.Bool }
+
+func (r *room) claim() bool { return r.taken.CompareAndSwap(false, true) }
 
 // expression is a regular expression and the rules that have it.
 type expression struct {
@@ -66,29 +76,20 @@ func (t *Table) label(i uint32) string {
 
 // Build makes a table. The error names every rule that is malformed or that matches exactly what another one matches.
 func Build(rules []Rule) (*Table, error) {
-	t := &Table{exact: map[string]uint32{}, wildcards: map[string]uint32{}, any: -1, params: map[ID][]string{}}
-	type hostTree struct {
-		key      string
-		wildcard bool
-	}
-	trees := map[hostTree]*branch{}
-	var order []hostTree
+	t := &Table{exact: map[string]uint32{}, wildcards: map[string]uint32{}, any: -1, room: new(room)}
+	trees := map[treeKey]*branch{}
+	var order []treeKey
 	var errs []error
 	for i := range rules {
 		r := &rules[i]
 		key, wildcard := hostKey(r.Host)
-		h := hostTree{key, wildcard}
+		h := treeKey{key, wildcard}
 		if trees[h] == nil {
 			trees[h] = new(branch)
 			order = append(order, h)
 		}
-		names, err := trees[h].add(i, rules)
-		if err != nil {
+		if err := trees[h].add(i, rules); err != nil {
 			errs = append(errs, err)
-			continue
-		}
-		if len(names) > 0 {
-			t.params[r.ID] = names
 		}
 	}
 	if len(errs) > 0 {
@@ -105,9 +106,9 @@ func Build(rules []Rule) (*Table, error) {
 		}
 		switch {
 		case h.wildcard:
-			t.wildcards[h.key] = root
-		case h.key != "":
-			t.exact[h.key] = root
+			t.wildcards[h.host] = root
+		case h.host != "":
+			t.exact[h.host] = root
 		default:
 			t.any = int64(root)
 		}
@@ -129,15 +130,15 @@ type branch struct {
 	regexes [][]int32
 }
 
-// add inserts rules[i] and returns the names of its parameters.
-func (b *branch) add(i int, rules []Rule) (names []string, err error) {
+// add inserts rules[i].
+func (b *branch) add(i int, rules []Rule) error {
 	r := &rules[i]
 	if r.Regex != nil {
-		return nil, b.addRegex(i, rules)
+		return b.addRegex(i, rules)
 	}
-	parts, names, prefix, err := parsePath(r.Path)
+	parts, _, prefix, err := parsePath(r.Path)
 	if err != nil {
-		return nil, fmt.Errorf("route %d, path %q: %w", r.ID, r.Path, err)
+		return fmt.Errorf("route %d, path %q: %w", r.ID, r.Path, err)
 	}
 	for k, literal := range parts {
 		if k > 0 {
@@ -152,7 +153,7 @@ func (b *branch) add(i int, rules []Rule) (names []string, err error) {
 	if prefix {
 		ends = &b.prefix
 	}
-	return names, meet(ends, i, rules)
+	return meet(ends, i, rules)
 }
 
 func (b *branch) addRegex(i int, rules []Rule) error {
@@ -249,20 +250,24 @@ func parsePath(pattern string) (parts, names []string, prefix bool, err error) {
 type flattener struct {
 	t    *Table
 	text strings.Builder
+
+	// Those of the leaf being written.
+	list       []candidate
+	conditions []*Conditions
 }
 
 // tree appends a whole tree and returns its root.
 func (f *flattener) tree(b *branch, rules []Rule) uint32 {
-	root := f.reserve(1)
+	root := f.t.reserve(1)
 	f.fill(root, b, rules)
 	return root
 }
 
 // reserve appends n empty nodes that lie side by side.
-func (f *flattener) reserve(n int) uint32 {
-	first := len(f.t.nodes)
-	f.t.nodes = append(f.t.nodes, make([]node, n)...)
-	f.t.firsts = append(f.t.firsts, make([]byte, n)...)
+func (t *Table) reserve(n int) uint32 {
+	first := len(t.nodes)
+	t.nodes = append(t.nodes, make([]node, n)...)
+	t.firsts = append(t.firsts, make([]byte, n)...)
 	return uint32(first)
 }
 
@@ -270,9 +275,9 @@ func (f *flattener) fill(at uint32, b *branch, rules []Rule) {
 	n := node{label: uint32(f.text.Len()), length: uint16(len(b.label)), children: uint16(len(b.children)), param: -1, exact: -1, prefix: -1}
 	f.text.WriteString(b.label)
 	n.exact, n.prefix = f.leaf(b.exact, rules), f.leaf(b.prefix, rules)
-	n.child = f.reserve(len(b.children))
+	n.child = f.t.reserve(len(b.children))
 	if b.param != nil {
-		n.param = int32(f.reserve(1))
+		n.param = int32(f.t.reserve(1))
 		f.fill(uint32(n.param), b.param, rules)
 	}
 	f.t.nodes[at] = n
@@ -284,42 +289,53 @@ func (f *flattener) fill(at uint32, b *branch, rules []Rule) {
 	}
 }
 
-// leaf appends the candidates of a pattern: rules with methods before those without, those with more conditions first, otherwise in the order of
-// the rules.
+// leaf appends the candidates of a pattern.
 func (f *flattener) leaf(ends []int32, rules []Rule) int32 {
 	if len(ends) == 0 {
 		return -1
 	}
-	t := f.t
-	first := len(t.candidates)
+	f.list, f.conditions = f.list[:0], f.conditions[:0]
 	for _, i := range ends {
 		r := &rules[i]
-		c := candidate{id: r.ID, cond: -1, methods: newMethodSet(r.Methods)}
-		if r.Conditions != nil {
-			c.cond = int32(len(t.conditions))
-			t.conditions = append(t.conditions, r.Conditions)
-			t.needsSource = t.needsSource || len(r.Conditions.Sources) > 0
-		}
-		t.candidates = append(t.candidates, c)
+		f.list = append(f.list, candidate{id: r.ID, methods: newMethodSet(r.Methods)})
+		f.conditions = append(f.conditions, r.Conditions)
 	}
-	if len(ends) > 1 {
+	return f.t.addLeaf(f.list, f.conditions)
+}
+
+// addLeaf appends a leaf with these candidates and their conditions: rules with methods before those without, those with more conditions first,
+// otherwise in the order of the rules. It sorts list.
+func (t *Table) addLeaf(list []candidate, conditions []*Conditions) int32 {
+	first := len(t.candidates)
+	for i := range list {
+		list[i].cond = -1
+		if c := conditions[i]; c != nil {
+			list[i].cond = int32(len(t.conditions))
+			t.conditions = append(t.conditions, c)
+			if len(c.Sources) > 0 {
+				t.sources++
+			}
+		}
+	}
+	if len(list) > 1 {
 		cond := func(c *candidate) *Conditions {
 			if c.cond < 0 {
 				return nil
 			}
 			return t.conditions[c.cond]
 		}
-		slices.SortStableFunc(t.candidates[first:], func(a, b candidate) int {
+		slices.SortFunc(list, func(a, b candidate) int {
 			switch {
-			case a.methods.all == b.methods.all:
-				c, _ := compareConditions(cond(&a), cond(&b))
-				return c
-			case b.methods.all:
+			case a.methods.all != b.methods.all && b.methods.all:
 				return -1
+			case a.methods.all != b.methods.all:
+				return 1
 			}
-			return 1
+			c, _ := compareConditions(cond(&a), cond(&b))
+			return cmp.Or(c, cmp.Compare(a.id, b.id))
 		})
 	}
-	t.leaves = append(t.leaves, leaf{uint32(first), uint32(len(ends))})
+	t.candidates = append(t.candidates, list...)
+	t.leaves = append(t.leaves, leaf{uint32(first), uint32(len(list))})
 	return int32(len(t.leaves) - 1)
 }

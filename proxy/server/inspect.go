@@ -99,8 +99,9 @@ func (s *Server) routes(ctx context.Context, _ *admin.Request) admin.Response {
 		Routes []RouteStatus `json:"routes"`
 		Other  *Counted      `json:"other"`
 	}{Routes: make([]RouteStatus, 0, len(snap.Actions)), Other: by[telemetry.OtherName]}
+	rules := snap.Rules()
 	for i := range snap.Actions {
-		a, r := &snap.Actions[i], &snap.Rules[i]
+		a, r := &snap.Actions[i], &rules[i]
 		st := RouteStatus{Name: a.Name, Host: r.Host, Path: snapshot.PathText(r), Methods: r.Methods, To: a.Destination(), Counted: by[a.Name]}
 		if a.Cluster != nil {
 			st.Cluster = a.Cluster.Name

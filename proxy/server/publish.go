@@ -10,6 +10,7 @@ import (
 
 	"github.com/blitz-gateway/blitz/internal/loop"
 	"github.com/blitz-gateway/blitz/proxy/admin"
+	"github.com/blitz-gateway/blitz/proxy/cluster"
 	"github.com/blitz-gateway/blitz/proxy/snapshot"
 	"github.com/blitz-gateway/blitz/proxy/telemetry"
 	"github.com/blitz-gateway/blitz/proxy/worker"
@@ -59,10 +60,11 @@ func (s *Server) Publish(next *snapshot.Snapshot) error {
 	}
 
 	s.keeper.Prime(context.Background(), next.Clusters)
+	counted := names(next, now, s.names)
 	applied := make(chan struct{}, len(s.workers))
 	waiting := 0
 	for i, w := range s.workers {
-		c := &worker.Change{Snapshot: next, Sockets: sockets[i], NewLog: newLog, Grace: next.DrainIdle, Scope: scope(s.published[i], next)}
+		c := &worker.Change{Snapshot: next, Sockets: sockets[i], NewLog: newLog, Grace: next.DrainIdle, Scope: s.published[i].Scope(counted)}
 		if newLog && log != nil {
 			c.Log = log.NewWriter(w.Post)
 		}
@@ -85,7 +87,7 @@ func (s *Server) Publish(next *snapshot.Snapshot) error {
 	}
 	s.snap.Store(next)
 	s.keep(next)
-	s.bound = bound
+	s.bound, s.names = bound, counted
 	if newLog {
 		if old := s.log; old != nil && waiting == 0 {
 			closeLog(old) // its writers are gone
@@ -176,14 +178,29 @@ func (s *Server) startAdmin(a loop.Addr, from *Handover) (*admin.Server, error) 
 	return admin.Start(a, o)
 }
 
-// scope makes one worker's series for a snapshot.
-func scope(w *telemetry.Worker, s *snapshot.Snapshot) *telemetry.Scope {
-	routes, clusters := make([]string, len(s.Actions)), make([]string, len(s.Clusters))
-	for i := range s.Actions {
-		routes[i] = s.Actions[i].Name
+// names are what is counted by in a snapshot. They are those of the one before when nothing has another name.
+func names(next, prev *snapshot.Snapshot, was *telemetry.Names) *telemetry.Names {
+	if prev != nil && sameNames(prev, next) {
+		return was
 	}
-	for i, c := range s.Clusters {
+	routes, clusters := make([]string, len(next.Actions)), make([]string, len(next.Clusters))
+	for i := range next.Actions {
+		routes[i] = next.Actions[i].Name
+	}
+	for i, c := range next.Clusters {
 		clusters[i] = c.Name
 	}
-	return w.Scope(routes, clusters)
+	return telemetry.NewNames(routes, clusters)
+}
+
+func sameNames(a, b *snapshot.Snapshot) bool {
+	if len(a.Actions) != len(b.Actions) {
+		return false
+	}
+	for i := range a.Actions {
+		if a.Actions[i].Name != b.Actions[i].Name {
+			return false
+		}
+	}
+	return slices.EqualFunc(a.Clusters, b.Clusters, func(x, y *cluster.Cluster) bool { return x.Name == y.Name })
 }

@@ -35,6 +35,7 @@ type Server struct {
 	admin    *admin.Server
 	log      *telemetry.AccessLog
 	bound    []bound
+	names    *telemetry.Names // of the snapshot in force
 	info     loop.Info
 	keeper   *keeper.Keeper
 
@@ -79,7 +80,7 @@ func start(snap *snapshot.Snapshot, version string, from *Handover) (*Server, er
 	if err != nil {
 		return nil, err
 	}
-	s.bound = bound
+	s.bound, s.names = bound, names(snap, nil, nil)
 	if s.log, err = openLog(&snap.AccessLog); err != nil {
 		closeAll(sockets...)
 		return nil, err
@@ -157,7 +158,7 @@ func (s *Server) worker(i int, sockets [][]int) (*worker.Worker, error) {
 		return nil, err
 	}
 	tw := s.registry.AddWorker(l.Info().Engine, l.Post, func(c *telemetry.Counters) { c.Loop = l.Stats() })
-	o := worker.Options{ID: i, Loop: l, BufferSize: RecvSize, Snapshot: snap, Sockets: sockets, Count: tw.Counters, Drained: s.left.Done, Scope: scope(tw, snap), InScope: tw.SetScope}
+	o := worker.Options{ID: i, Loop: l, BufferSize: RecvSize, Snapshot: snap, Sockets: sockets, Count: tw.Counters, Drained: s.left.Done, Scope: tw.Scope(s.names), InScope: tw.SetScope}
 	if s.log != nil {
 		o.Log = s.log.NewWriter(l.Post)
 	}

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/blitz-gateway/blitz/internal/loop"
@@ -55,6 +56,10 @@ func build(c *config.Config, generation uint64, r Resolver, prev *Snapshot) (*Sn
 		AdminToken:   c.Admin.Token,
 		Watch:        c.Reload.Watch,
 		DrainIdle:    time.Duration(c.DrainIdle),
+		rules: sync.OnceValue(func() []route.Rule {
+			list, _ := rules(c.Routes, 0) // what is wrong with them has been said when the table was built
+			return list
+		}),
 	}
 	var errs []error
 	var err error
@@ -229,61 +234,6 @@ func resolve(pending []lookup, r Resolver) error {
 		errs = append(errs, pending[i].err)
 	}
 	return errors.Join(errs...)
-}
-
-// routes fills in Rules, Actions and Table: those between from and to anew, the others from prev.
-func (s *Snapshot) routes(c *config.Config, from, to int, prev *Snapshot) error {
-	byName := make(map[string]int, len(s.Clusters))
-	for i, cl := range s.Clusters {
-		byName[cl.Name] = i
-	}
-	s.Rules = make([]route.Rule, len(c.Routes))
-	s.Actions = make([]Action, len(c.Routes))
-	if prev != nil {
-		s.takeOver(from, to, prev)
-	}
-	var errs []error
-	for i := from; i < to; i++ {
-		r := &c.Routes[i]
-		s.Rules[i] = route.Rule{ID: route.ID(i), Host: r.Match.Host, Path: r.Match.Path, Methods: r.Match.Methods}
-		var err error
-		if s.Rules[i].Conditions, err = conditions(&r.Match); err != nil {
-			errs = append(errs, fmt.Errorf("route %s: %w", r.Name, err))
-		}
-		if r.Match.PathRegex != "" {
-			if s.Rules[i].Regex, err = route.WholeRegex(r.Match.PathRegex); err != nil {
-				errs = append(errs, fmt.Errorf("route %s: %w", r.Name, err))
-				continue
-			}
-		}
-		a := Action{
-			Name: r.Name, ClusterIndex: -1, Echo: r.Echo, MaxBody: int64(r.MaxBody), AllowUpgrade: r.AllowUpgrade, BufferRequest: int(r.BufferRequest),
-			FirstByteTimeout: time.Duration(r.Timeouts.FirstByte), IdleTimeout: time.Duration(r.Timeouts.Idle),
-		}
-		if a.Traffic, err = s.traffic(r, byName); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if r.Respond != nil {
-			a.Respond = renderRespond(r.Respond, a.Traffic)
-		}
-		if r.Cluster != "" {
-			index, ok := byName[r.Cluster]
-			if !ok {
-				errs = append(errs, fmt.Errorf("route %s: unknown cluster %q", r.Name, r.Cluster))
-				continue
-			}
-			a.Cluster, a.ClusterIndex = s.Clusters[index], index
-		}
-		s.Actions[i] = a
-	}
-	if matchesAsBefore(c, from, to, prev) {
-		s.Table = prev.Table
-		return errors.Join(errs...)
-	}
-	table, err := route.Build(s.Rules)
-	s.Table = table
-	return errors.Join(append(errs, err)...)
 }
 
 // renderRespond renders the fields of a response once for all requests.

@@ -123,7 +123,7 @@ func Explain(s *Snapshot, q *Question) *Explanation {
 	case route.NotFound:
 		e.Result = "not_found"
 	}
-	for i := range s.Rules {
+	for i := range s.Rules() {
 		if route.ID(i) != id {
 			e.Others = append(e.Others, s.why(i, id, e, &find))
 		}
@@ -133,7 +133,7 @@ func Explain(s *Snapshot, q *Question) *Explanation {
 
 // why says why rule i was not taken; taken is the one that was, or route.None.
 func (s *Snapshot) why(i int, taken route.ID, e *Explanation, q *route.Request) OtherRoute {
-	r := &s.Rules[i]
+	r := &s.Rules()[i]
 	o := OtherRoute{Name: s.Actions[i].Name}
 	unmet, condition := r.Conditions.Unmet(q)
 	switch {
@@ -151,7 +151,7 @@ func (s *Snapshot) why(i int, taken route.ID, e *Explanation, q *route.Request) 
 	case unmet != route.Same:
 		o.Part, o.Reason = string(unmet), unmetText(unmet, condition)
 	default:
-		_, part := route.Compare(&s.Rules[taken], r, e.Method)
+		_, part := route.Compare(&s.Rules()[taken], r, e.Method)
 		o.Part, o.Matches = string(part), true
 		switch name := s.Actions[taken].Name; part {
 		case route.Headers, route.Query:

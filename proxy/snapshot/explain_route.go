@@ -60,9 +60,9 @@ func splitTarget(target string) (host, path, query string, hasQuery bool) {
 }
 
 func (s *Snapshot) explainRoute(id route.ID, r *wire.Request, path []byte, p *route.Params, q *Question) *ExplainedRoute {
-	a := &s.Actions[id]
-	out := &ExplainedRoute{Name: a.Name, Match: matchText(&s.Rules[id]), Conditions: conditionTexts(s.Rules[id].Conditions), Rest: string(p.Rest), MaxBody: a.MaxBody}
-	for i, name := range s.Table.ParamNames(id) {
+	a, rule := &s.Actions[id], &s.Rules()[id]
+	out := &ExplainedRoute{Name: a.Name, Match: matchText(rule), Conditions: conditionTexts(rule.Conditions), Rest: string(p.Rest), MaxBody: a.MaxBody}
+	for i, name := range paramNames(rule) {
 		if out.Params == nil {
 			out.Params = map[string]string{}
 		}
@@ -217,7 +217,7 @@ func conditionTexts(c *route.Conditions) (out []string) {
 
 // expression is the regular expression of a rule as it was written.
 func (s *Snapshot) expression(i int) string {
-	return strings.TrimPrefix(PathText(&s.Rules[i]), "~")
+	return strings.TrimPrefix(PathText(&s.Rules()[i]), "~")
 }
 
 func matchText(r *route.Rule) string {
@@ -237,4 +237,11 @@ func PathText(r *route.Rule) string {
 		return r.Path
 	}
 	return "~" + strings.TrimSuffix(strings.TrimPrefix(r.Regex.String(), "^(?:"), ")$")
+}
+
+func paramNames(r *route.Rule) []string {
+	if r.Regex != nil {
+		return nil
+	}
+	return route.ParamNames(r.Path)
 }

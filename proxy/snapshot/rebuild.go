@@ -4,12 +4,10 @@ import (
 	"errors"
 	"net"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/blitz-gateway/blitz/proxy/cluster"
 	"github.com/blitz-gateway/blitz/proxy/config"
-	"github.com/blitz-gateway/blitz/proxy/route"
 )
 
 // Rebuild makes the snapshot that follows prev. Whatever the configuration describes as before is taken over as the same object, by
@@ -72,49 +70,6 @@ func clustersFrom(c *config.Config, r Resolver, prev *Snapshot, workers int) ([]
 		out[at[i]] = cl
 	}
 	return out, nil
-}
-
-// routesFrom fills in the routes. What the configuration has taken over from prev is taken over here, too, and the table when all routes match what
-// they matched before.
-func (s *Snapshot) routesFrom(c *config.Config, prev *Snapshot) error {
-	if prev == nil || prev.config == nil {
-		return s.routes(c, 0, len(c.Routes), nil)
-	}
-	same := slices.Equal(s.Clusters, prev.Clusters)
-	head, tail := c.Unchanged(prev.config)
-	if !same || head+tail == 0 {
-		if same && reflect.DeepEqual(c.Routes, prev.config.Routes) {
-			s.Table, s.Actions, s.Rules = prev.Table, prev.Actions, prev.Rules
-			return nil
-		}
-		return s.routes(c, 0, len(c.Routes), nil)
-	}
-	return s.routes(c, head, len(c.Routes)-tail, prev)
-}
-
-// takeOver fills in the routes outside of from and to, which are those of prev.
-func (s *Snapshot) takeOver(from, to int, prev *Snapshot) {
-	copy(s.Actions[:from], prev.Actions)
-	copy(s.Rules[:from], prev.Rules)
-	shift := len(prev.Rules) - len(s.Rules)
-	copy(s.Actions[to:], prev.Actions[to+shift:])
-	copy(s.Rules[to:], prev.Rules[to+shift:])
-	for i := to; shift != 0 && i < len(s.Rules); i++ {
-		s.Rules[i].ID = route.ID(i)
-	}
-}
-
-// matchesAsBefore tells whether the routes between from and to match what those of prev do at the same places.
-func matchesAsBefore(c *config.Config, from, to int, prev *Snapshot) bool {
-	if prev == nil || len(prev.config.Routes) != len(c.Routes) {
-		return false
-	}
-	for i := from; i < to; i++ {
-		if !reflect.DeepEqual(&c.Routes[i].Match, &prev.config.Routes[i].Match) {
-			return false
-		}
-	}
-	return true
 }
 
 func accessLog(l *config.AccessLog) AccessLog {

@@ -63,7 +63,7 @@ func BenchmarkReload(b *testing.B) {
 	b.Run("table", func(b *testing.B) {
 		b.ReportAllocs()
 		for range b.N {
-			if _, err := route.Build(prev.Rules); err != nil {
+			if _, err := route.Build(prev.Rules()); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -18,10 +18,9 @@ import (
 type Snapshot struct {
 	// Generation counts snapshots of this process from 1.
 	Generation uint64
-	// Table finds the route of a request; Actions is indexed by its route.ID, and so is Rules, what the table was built from.
+	// Table finds the route of a request; Actions is indexed by its route.ID, and so is what Rules returns.
 	Table     *route.Table
 	Actions   []Action
-	Rules     []route.Rule
 	Clusters  []*cluster.Cluster
 	Listeners []Listener
 	Workers   Workers
@@ -38,6 +37,7 @@ type Snapshot struct {
 	DrainTimeout, DrainDelay, DrainIdle time.Duration
 
 	config *config.Config // what it was built from
+	rules  func() []route.Rule
 }
 
 // Config is what the snapshot was built from; nil for no snapshot. It must not be changed.

@@ -15,7 +15,7 @@ func Summary(prev, next *Snapshot) string {
 	say := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
 
 	if prev.Table != next.Table {
-		say("%d routes, before %d", len(next.Rules), len(prev.Rules))
+		say("%d routes, before %d", len(next.Actions), len(prev.Actions))
 	}
 	had := make(map[*cluster.Cluster]bool, len(prev.Clusters))
 	names := make(map[string]bool, len(prev.Clusters))

@@ -28,9 +28,9 @@ type scopes struct {
 	routes, clusters []*Series
 }
 
-// Scope makes the series for a snapshot with these routes and clusters; names that the one before had keep what they have counted. The worker is
+// Scope makes the series for a snapshot with these names; those that the one before had keep what they have counted. The worker is
 // to use it from its next turn on, and to tell so with SetScope.
-func (w *Worker) Scope(routes, clusters []string) *Scope {
+func (w *Worker) Scope(names *Names) *Scope {
 	w.scopes.mu.Lock()
 	defer w.scopes.mu.Unlock()
 	s := new(Scope)
@@ -38,39 +38,55 @@ func (w *Worker) Scope(routes, clusters []string) *Scope {
 	if c := w.scopes.current; c != nil {
 		oldRoutes, oldClusters = c.routes, c.clusters
 	}
-	s.Routes, s.routes = assign(routes, oldRoutes)
-	s.Clusters, s.clusters = assign(clusters, oldClusters)
+	s.Routes, s.routes = names.routes.assign(oldRoutes)
+	s.Clusters, s.clusters = names.clusters.assign(oldClusters)
 	w.scopes.current = s
 	return s
 }
 
-// assign finds or makes a series for each name. The first names get their own; in a storm of changing names those of yesterday give up their place.
-func assign(names []string, old []*Series) (by, all []*Series) {
-	had := make(map[string]*Series, len(old))
-	for _, s := range old {
-		had[s.name] = s
-	}
-	get := func(name string) *Series {
-		if s, ok := had[name]; ok {
-			return s
-		}
-		return newSeries(name)
-	}
-	all = []*Series{get(OtherName)}
-	seen := map[string]*Series{OtherName: all[0]}
-	by = make([]*Series, len(names))
+// Names says which routes and clusters of a snapshot have series of their own; what is beyond them shares one. It is found out once for all workers.
+type Names struct{ routes, clusters shares }
+
+// shares gives each of a list of names one of the series: own[0] is OtherName, and slots[i] the place in own of the i-th name.
+type shares struct {
+	own   []string
+	slots []uint16
+}
+
+// NewNames makes the Names of a snapshot with these routes and clusters.
+func NewNames(routes, clusters []string) *Names { return &Names{share(routes), share(clusters)} }
+
+// share gives the first names their own; in a storm of changing names those of yesterday give up their place.
+func share(names []string) shares {
+	s := shares{own: []string{OtherName}, slots: make([]uint16, len(names))}
+	seen := map[string]uint16{OtherName: 0}
 	for i, name := range names {
-		s, ok := seen[name]
-		switch {
-		case ok:
-		case len(all) <= maxNames:
-			s = get(name)
-			seen[name] = s
-			all = append(all, s)
-		default:
-			s = all[0]
+		slot, ok := seen[name]
+		if !ok && len(s.own) <= maxNames {
+			slot = uint16(len(s.own))
+			seen[name] = slot
+			s.own = append(s.own, name)
 		}
-		by[i] = s
+		s.slots[i] = slot
+	}
+	return s
+}
+
+// assign finds or makes the series.
+func (s *shares) assign(old []*Series) (by, all []*Series) {
+	had := make(map[string]*Series, len(old))
+	for _, x := range old {
+		had[x.name] = x
+	}
+	all = make([]*Series, len(s.own))
+	for i, name := range s.own {
+		if all[i] = had[name]; all[i] == nil {
+			all[i] = newSeries(name)
+		}
+	}
+	by = make([]*Series, len(s.slots))
+	for i, slot := range s.slots {
+		by[i] = all[slot]
 	}
 	return by, all
 }

@@ -26,7 +26,7 @@ func TestHistogramsAreReadByTheLibrary(t *testing.T) {
 	start := time.UnixMilli(1_700_000_000_250)
 	r := NewRegistry("v", start)
 	w := r.AddWorker("uring", func(f func()) bool { f(); return true }, nil)
-	sc := w.Scope([]string{"a, b", "never", "c"}, []string{"up"})
+	sc := w.Scope(NewNames([]string{"a, b", "never", "c"}, []string{"up"}))
 	w.SetScope(sc)
 	want := hdrhistogram.New(hdrLowest, hdrHighest, hdrDigits)
 	rnd := rand.New(rand.NewPCG(1, 2))
@@ -71,7 +71,7 @@ func TestNamesAreBounded(t *testing.T) {
 	for i := range maxNames + 10 {
 		names = append(names, fmt.Sprint("r", i))
 	}
-	sc := w.Scope(names, nil)
+	sc := w.Scope(NewNames(names, nil))
 	w.SetScope(sc)
 	for i := range names {
 		sc.Routes[i].Count(200, 1000, 0)
@@ -83,7 +83,7 @@ func TestNamesAreBounded(t *testing.T) {
 
 	// A reload keeps the counts of names that stay, and gives places to those that are new.
 	names = append([]string{"r5", "new"}, names[:10]...)
-	sc = w.Scope(names, nil)
+	sc = w.Scope(NewNames(names, nil))
 	w.SetScope(sc)
 	sc.Routes[0].Count(200, 1000, 0)
 	families = parse(t, AppendText(nil, r.Collect(context.Background())))

@@ -61,8 +61,8 @@ func section(b *bytes.Buffer, c comments, path string, v reflect.Value) {
 			below = append(below, inner{next, v.Field(i)})
 		case e.Kind() == reflect.Pointer:
 			below = append(below, inner{next, fresh(e.Elem())})
-		case e.Kind() == reflect.Slice && e.Elem().Kind() == reflect.Struct && e != reflect.TypeFor[config.Headers]():
-			below = append(below, inner{next + "[]", fresh(e.Elem())})
+		case e.Kind() == reflect.Slice && item(e).Kind() == reflect.Struct && e != reflect.TypeFor[config.Headers]():
+			below = append(below, inner{next + "[]", fresh(item(e))})
 		}
 	}
 	if later := laterText(t); later != "" {
@@ -71,6 +71,15 @@ func section(b *bytes.Buffer, c comments, path string, v reflect.Value) {
 	for _, s := range below {
 		section(b, c, s.path, s.v)
 	}
+}
+
+// item is what a list has, itself or by pointers.
+func item(list reflect.Type) reflect.Type {
+	t := list.Elem()
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t
 }
 
 // fresh is a new struct with its defaults.
@@ -118,7 +127,7 @@ func kindText(t reflect.Type) string {
 	case reflect.Struct, reflect.Pointer:
 		return "mapping"
 	case reflect.Slice:
-		if t.Elem().Kind() == reflect.Struct {
+		if item(t).Kind() == reflect.Struct {
 			return "list of mappings"
 		}
 		return "list of " + kindText(t.Elem()) + "s"
