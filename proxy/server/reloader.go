@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/blitz-gateway/blitz/proxy/snapshot"
@@ -44,6 +45,12 @@ type Reloader struct {
 	done chan struct{}
 	wake chan struct{}
 
+	// For whoever watches the files: loaded is told of every outcome, refused has the files of what was refused last, nil once something is in force since, began is
+	// when the last reload began.
+	loaded  chan struct{}
+	refused atomic.Pointer[snapshot.Files]
+	began   atomic.Int64
+
 	mu     sync.Mutex
 	asked  bool // somebody wants the file read again
 	reason string
@@ -60,7 +67,7 @@ type ask struct {
 
 // NewReloader starts the reloads of s. file is the configuration file, "" when there is none.
 func NewReloader(s *Server, file string) *Reloader {
-	r := &Reloader{s: s, file: file, stop: make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	r := &Reloader{s: s, file: file, stop: make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}, 1), loaded: make(chan struct{}, 1)}
 	s.reloader.Store(r)
 	go r.run()
 	return r
@@ -206,11 +213,23 @@ func (r *Reloader) round() {
 // apply makes one change: a configuration that cannot be used is refused whole, and the old one stays in force.
 func (r *Reloader) apply(reason string, load func(*snapshot.Snapshot, uint64) (*snapshot.Snapshot, error)) error {
 	start := time.Now()
+	r.began.Store(start.UnixNano())
 	prev := r.s.snap.Load()
 	next, err := load(prev, prev.Generation+1)
-	if err == nil {
+	var refused *snapshot.Files
+	if err != nil {
+		files := snapshot.SourcesOf(err)
+		refused = &files
+	} else {
 		err = r.s.Publish(next)
 	}
+	r.refused.Store(refused)
+	defer func() {
+		select {
+		case r.loaded <- struct{}{}:
+		default:
+		}
+	}()
 	took := time.Since(start)
 	stats := &r.s.registry.Config
 	if err != nil {

@@ -258,6 +258,9 @@ func TestCertificatesAreReloaded(t *testing.T) {
 	engines(t, func(t *testing.T, engine string) {
 		a := newIssuer(t)
 		cert, key := a.issue("first", false, "site.test")
+		for _, name := range []string{cert, key} { // what was written just now is read again in any case
+			require.NoError(t, os.Chtimes(name, time.Now(), time.Now().Add(-time.Minute)))
+		}
 		file := a.dir + "/blitz.yaml"
 		yaml := fmt.Sprintf("workers: {count: 1, engine: %s}\nlisteners: [{address: \"127.0.0.1:0\", tls: {certificates: [{cert: %s, key: %s}]}}]\nroutes: [{respond: {body: hi}}]\n", engine, cert, key)
 		require.NoError(t, os.WriteFile(file, []byte(yaml), 0o600))

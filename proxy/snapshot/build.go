@@ -63,7 +63,13 @@ func build(c *config.Config, generation uint64, r Resolver, prev *Snapshot) (*Sn
 	}
 	var errs []error
 	var err error
-	if s.Clusters, err = clustersFrom(c, r, prev, s.Workers.Count); err != nil {
+	s.files = make([][]file, len(c.Clusters))
+	for i := range c.Clusters {
+		if r != nil { // before they are read
+			s.files[i] = look(clusterFiles(&c.Clusters[i])...)
+		}
+	}
+	if s.Clusters, err = clustersFrom(c, r, prev, s.Workers.Count, s.files); err != nil {
 		errs = append(errs, err)
 	}
 	for i := range c.Listeners {

@@ -22,7 +22,13 @@ func Load(file string, prev *Snapshot, generation uint64) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Rebuild(c, prev, generation)
+	s, err := Rebuild(c, prev, generation)
+	if err != nil {
+		files := c.Files()
+		files.Names = append(files.Names, filesOf(c)...)
+		return nil, &loadError{err, files}
+	}
+	return s, nil
 }
 
 // Parse is Load for the content of a file; name stands for the file in messages.
@@ -34,9 +40,9 @@ func Parse(name string, data []byte, prev *Snapshot, generation uint64) (*Snapsh
 	return Rebuild(c, prev, generation)
 }
 
-// clustersFrom builds the clusters of c, those that prev has in the same form taken from there. Names of their endpoints are not looked up
+// clustersFrom builds the clusters of c, those that prev has in the same form taken from there. files is what theirs look like. Names of their endpoints are not looked up
 // again.
-func clustersFrom(c *config.Config, r Resolver, prev *Snapshot, workers int) ([]*cluster.Cluster, error) {
+func clustersFrom(c *config.Config, r Resolver, prev *Snapshot, workers int, files [][]file) ([]*cluster.Cluster, error) {
 	if prev == nil || prev.config == nil {
 		return clusters(c.Clusters, r, workers)
 	}
@@ -49,7 +55,7 @@ func clustersFrom(c *config.Config, r Resolver, prev *Snapshot, workers int) ([]
 	var at []int
 	for i := range c.Clusters {
 		j, ok := old[c.Clusters[i].Name]
-		if ok && reflect.DeepEqual(&c.Clusters[i], &prev.config.Clusters[j]) {
+		if ok && same(prev.files[j], files[i]) && reflect.DeepEqual(&c.Clusters[i], &prev.config.Clusters[j]) {
 			out[i] = prev.Clusters[j]
 			continue
 		}

@@ -38,6 +38,7 @@ type Snapshot struct {
 
 	config *config.Config // what it was built from
 	rules  func() []route.Rule
+	files  [][]file // of the clusters, as they were read
 }
 
 // Config is what the snapshot was built from; nil for no snapshot. It must not be changed.

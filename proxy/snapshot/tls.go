@@ -32,34 +32,13 @@ type TLS struct {
 	tickets *tlsconf.Tickets
 }
 
-// file is what a file looked like when it was read.
-type file struct {
-	name string
-	size int64
-	time time.Time
-}
-
-// Files are the names of the files that the snapshot was made from, beside the configuration itself: certificates, keys, authorities,
-// staples, keys of tickets. When one of them changes, Rebuild makes new objects of what it stands for.
-func (s *Snapshot) Files() []string {
-	var names []string
-	for i := range s.Listeners {
-		if t := s.Listeners[i].TLS; t != nil {
-			for _, f := range t.files {
-				names = append(names, f.name)
-			}
-		}
-	}
-	return names
-}
-
 // listenerTLS makes the TLS of a listener. prev is that of the listener with the same address before, nil if there was none: what has not
 // changed, files included, stays the same object, and sessions of clients stay resumable.
 func listenerTLS(l *config.Listener, prev *TLS) (*TLS, error) {
 	c := l.TLS
 	alpn := applicationProtocols(l.Protocols)
-	files := stat(c)
-	if prev != nil && reflect.DeepEqual(*c, prev.conf) && reflect.DeepEqual(alpn, prev.alpn) && reflect.DeepEqual(files, prev.files) {
+	files := look(listenerFiles(c)...)
+	if prev != nil && reflect.DeepEqual(*c, prev.conf) && reflect.DeepEqual(alpn, prev.alpn) && same(prev.files, files) {
 		return prev, nil
 	}
 	t := &TLS{Handshake: time.Duration(c.HandshakeTimeout), Plaintext: c.Plaintext, ForwardCert: c.ClientAuth.Forward, conf: *c, alpn: alpn, files: files}
@@ -147,28 +126,6 @@ func tickets(c *config.Tickets, prev *TLS) (*tlsconf.Tickets, error) {
 	}
 	t.RotateEvery(time.Duration(c.Rotate))
 	return t, nil
-}
-
-// stat looks at the files of a listener's TLS. One that is missing is found by whoever reads it.
-func stat(c *config.ListenerTLS) (files []file) {
-	add := func(name string) {
-		if name == "" {
-			return
-		}
-		f := file{name: name}
-		if info, err := os.Stat(name); err == nil {
-			f.size, f.time = info.Size(), info.ModTime()
-		}
-		files = append(files, f)
-	}
-	for _, cert := range c.Certificates {
-		add(cert.Cert)
-		add(cert.Key)
-		add(cert.OCSP)
-	}
-	add(c.ClientAuth.CA)
-	add(c.Tickets.KeyFile)
-	return files
 }
 
 // ownNames are what a self-signed certificate is for.
