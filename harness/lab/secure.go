@@ -112,7 +112,7 @@ func (l *Lab) supported(s Scenario) (can []Located, cannot []result.Unsupported)
 
 // plan is what the scenario asks of a configuration, without addresses.
 func (l *Lab) plan(s Scenario) target.Plan {
-	p := target.Plan{Proxied: s.proxied, H2: s.h2, OriginH2: s.originH2, GRPC: s.grpc, CPUs: l.Machine.Roles.Server}
+	p := target.Plan{Proxied: s.proxied, H2: s.h2, OriginH2: s.originH2, GRPC: s.grpc, Closing: s.newConnection && !s.handshakes, CPUs: l.Machine.Roles.Server}
 	if s.tls {
 		p.TLS = l.pair
 	}

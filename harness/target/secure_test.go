@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,7 +86,7 @@ func TestTunedConfigurationsOverTLSAndHTTP2(t *testing.T) {
 
 // The templates say what the plan asks for, and what a system cannot do it says.
 func TestSecureTemplatesRender(t *testing.T) {
-	p := target.Plan{Dir: "/run/x", Host: "127.0.0.1", Port: 18123, OriginHost: "127.0.0.1", OriginPort: 18456, CPUs: []int{0}, TLS: &target.Pair{}, H2: true, OriginH2: true, GRPC: true}
+	p := target.Plan{Dir: "/run/x", Host: "127.0.0.1", Port: 18123, OriginHost: "127.0.0.1", OriginPort: 18456, CPUs: []int{0}, TLS: &target.Pair{}, H2: true, OriginH2: true, GRPC: true, Proxied: true}
 	for _, sys := range append([]target.Target{blitz.New("blitz", "blitz")}, foreign...) {
 		l, err := sys.Render(p)
 		require.NoError(t, err, sys.Name())
@@ -102,5 +103,15 @@ func TestSecureTemplatesRender(t *testing.T) {
 	assert.False(t, limited)
 	p.GRPC = false
 	assert.Contains(t, nginx.New().(target.Limited).Unsupported(p), "gRPC")
-	assert.NotEmpty(t, floor.New("blitzload").(target.Limited).Unsupported(p))
+	bare := floor.New("blitzload").(target.Limited)
+	assert.Empty(t, bare.Unsupported(p), "HTTP/2 is passed on as it is")
+	p.OriginH2 = false
+	assert.Contains(t, bare.Unsupported(p), "cannot change HTTP/2")
+	p.Proxied, p.OriginPort, p.Closing = false, 0, true
+	assert.Empty(t, bare.Unsupported(p))
+	l, err = floor.New("blitzload").Render(p)
+	require.NoError(t, err)
+	assert.Equal(t, "floor --address 127.0.0.1:18123 --body "+target.StaticBody+" --close --cert cert.pem --key key.pem", strings.Join(l.Args, " "))
+	p.CPUs = []int{0, 1}
+	assert.Contains(t, bare.Unsupported(p), "single thread")
 }

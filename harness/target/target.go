@@ -57,6 +57,8 @@ type Plan struct {
 	Proxied bool
 	// OriginH2: HTTP/2 with prior knowledge to the upstream. GRPC: the requests are unary calls.
 	OriginH2, GRPC bool
+	// Closing: clients ask for the end of the connection with each request, in HTTP/1.1.
+	Closing bool
 	// CPUs of the server and the number of workers, one each.
 	CPUs []int
 	// ExtraArgs are appended to the command line.

@@ -1,13 +1,15 @@
-// Package floor is the lower bound of what a server on this engine can cost: a bare loop that only receives and sends. It reads
+// Package floor is the lower bound of what a server on this engine can cost: a bare loop that only receives and sends. It reads next to
 // nothing of what it gets: to a client's bytes it sends a fixed answer, or, with an upstream, it passes bytes on between one client
-// connection and one upstream connection. What a gateway costs above it is what parsing, routing and bookkeeping cost.
+// connection and one upstream connection. Of HTTP/2 it reads the headers of frames. What a gateway costs above it is what parsing,
+// routing and bookkeeping cost.
 //
-// It is a measuring rod, not a server: it takes every receive for one request. It imports internal/loop only.
+// It is a measuring rod, not a server: it takes every receive for one request, and it trusts its clients. It imports internal/loop,
+// internal/wire/{h2,tlsrec} and loadgen/secure.
 package floor
 
 import (
+	"crypto/tls"
 	"fmt"
-	"io"
 	"net/netip"
 
 	"github.com/blitz-gateway/blitz/internal/loop"
@@ -19,7 +21,11 @@ type Options struct {
 	// Upstream to pass bytes on to; invalid: answer with Body.
 	Upstream netip.AddrPort
 	Body     string
-	Engine   string
+	// TLS on the listener; nil for none. It is not changed.
+	TLS *tls.Config
+	// Close: a fixed answer says that the connection ends with it, and it does. HTTP/1.1 only.
+	Close  bool
+	Engine string
 }
 
 // Server is one loop.
@@ -27,6 +33,7 @@ type Server struct {
 	o      Options
 	loop   loop.Loop
 	answer []byte
+	frames []byte // the answer in HTTP/2, for stream 0
 }
 
 // New binds the address.
@@ -39,8 +46,12 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, loop: l}
-	s.answer = fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", len(o.Body), o.Body)
+	s := &Server{o: o, loop: l, frames: response(o.Body)}
+	connection := ""
+	if o.Close {
+		connection = "Connection: close\r\n"
+	}
+	s.answer = fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n%s\r\n%s", len(o.Body), connection, o.Body)
 	l.Listen(fd, s)
 	return s, nil
 }
@@ -57,12 +68,13 @@ func (s *Server) Info() loop.Info { return s.loop.Info() }
 // OnAccept implements loop.Acceptor.
 func (s *Server) OnAccept(fd int) {
 	c := &conn{s: s}
-	c.id = s.loop.Attach(fd, c)
+	c.link.Init(s.loop, c, s.o.TLS)
 	if s.o.Upstream.IsValid() {
 		c.peer = &conn{s: s, peer: c, connecting: true}
-		c.peer.id = s.loop.Dial(loop.Addr{TCP: s.o.Upstream}, c.peer)
+		c.peer.link.Init(s.loop, c.peer, nil)
+		c.peer.link.Dial(loop.Addr{TCP: s.o.Upstream})
 	}
-	s.loop.StartRecv(c.id)
+	c.link.Serve(fd)
 }
 
 // OnAcceptError implements loop.Acceptor. A floor that runs out of descriptors is not worth measuring: it stops accepting.
@@ -70,82 +82,3 @@ func (s *Server) OnAcceptError(error) {}
 
 // OnListenClosed implements loop.Acceptor.
 func (s *Server) OnListenClosed() {}
-
-// conn is one connection; with an upstream, peer is the other half.
-type conn struct {
-	s          *Server
-	id         loop.ID
-	peer       *conn
-	out        []byte // in flight
-	more       []byte // what came meanwhile
-	sending    bool
-	connecting bool
-	closing    bool
-}
-
-// OnConnect implements loop.Handler.
-func (c *conn) OnConnect(err error) {
-	c.connecting = false
-	if err != nil {
-		c.close()
-		return
-	}
-	c.s.loop.StartRecv(c.id)
-	c.flush()
-}
-
-// OnRecv implements loop.Handler.
-func (c *conn) OnRecv(p []byte) {
-	to := c
-	if c.peer != nil {
-		to = c.peer
-	} else {
-		p = c.s.answer
-	}
-	to.more = append(to.more, p...)
-	to.flush()
-}
-
-func (c *conn) flush() {
-	if c.sending || c.connecting || c.closing || len(c.more) == 0 {
-		return
-	}
-	c.out, c.more = c.more, c.out[:0]
-	c.sending = true
-	c.s.loop.Send(c.id, c.out)
-}
-
-// OnSend implements loop.Handler.
-func (c *conn) OnSend(_ int, err error) {
-	c.sending = false
-	if err != nil {
-		c.close()
-		return
-	}
-	c.flush()
-}
-
-// OnRecvEnd implements loop.Handler.
-func (c *conn) OnRecvEnd(err error) {
-	if err == io.EOF && c.sending && c.peer == nil {
-		return
-	}
-	c.close()
-}
-
-// OnRecvStopped implements loop.Handler.
-func (c *conn) OnRecvStopped() {}
-
-func (c *conn) close() {
-	if c.closing {
-		return
-	}
-	c.closing = true
-	c.s.loop.Close(c.id)
-	if c.peer != nil {
-		c.peer.close()
-	}
-}
-
-// OnClose implements loop.Handler.
-func (c *conn) OnClose() {}

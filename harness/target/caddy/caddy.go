@@ -20,7 +20,7 @@ func New() target.Target { return system{} }
 func (system) Name() string { return "caddy" }
 
 func (system) Locate(ctx context.Context) (target.Binary, error) {
-	return target.LocateBy(ctx, "caddy", "v", "version")
+	return target.LocateBy(ctx, "caddy", "v2.", "version")
 }
 
 func (system) Render(p target.Plan) (target.Launch, error) {

@@ -25,6 +25,12 @@ func (system) Render(p target.Plan) (target.Launch, error) {
 	if p.Origin() != "" {
 		args = append(args, "--upstream", p.Origin())
 	}
+	if p.Closing {
+		args = append(args, "--close")
+	}
+	if p.TLS != nil {
+		args = append(args, "--cert", target.CertFile, "--key", target.KeyFile)
+	}
 	// It has no configuration; the report shows its command line instead.
 	f := target.File{Name: "floor.txt", Text: "blitzload " + strings.Join(args, " ") + "\n"}
 	return target.Launch{Args: args, Files: []target.File{f}}, nil
@@ -32,8 +38,11 @@ func (system) Render(p target.Plan) (target.Launch, error) {
 
 // Unsupported implements target.Limited.
 func (system) Unsupported(p target.Plan) string {
-	if p.TLS != nil || p.H2 {
-		return "the bare loop has neither TLS nor HTTP/2"
+	switch {
+	case p.H2 && p.Proxied && !p.OriginH2:
+		return "the bare loop passes bytes on: it cannot change HTTP/2 into HTTP/1.1"
+	case p.Workers() > 1:
+		return "the bare loop is a single thread"
 	}
 	return ""
 }
