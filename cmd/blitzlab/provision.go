@@ -88,7 +88,7 @@ func (observeCmd) Run(ctx context.Context) error {
 		Fingerprint machine.Fingerprint `json:"fingerprint"`
 		Interfaces  []machine.Interface `json:"interfaces"`
 		Targets     map[string]string   `json:"targets"`
-	}{machine.Observe("/"), machine.Interfaces("/"), map[string]string{}}
+	}{machine.Observe("/"), machine.Interfaces("/", machine.ReadCard), map[string]string{}}
 	targets, err := targetsByName(allTargets, "blitz", lab.Blitzload())
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ func Examine(ctx context.Context, s machine.Spec, ports []int, sample time.Durat
 		}
 	}
 	return machine.Doctor(ctx, s, machine.Observe("/"), machine.Options{
-		Root: "/", Ports: ports, Sample: sample, FileLimit: limit, Uring: machine.ProbeUring(), MemlockKiB: machine.MemlockKiB("/"), Spins: spins,
+		Root: "/", Ports: ports, Sample: sample, FileLimit: limit, Uring: machine.ProbeUring(), MemlockKiB: machine.MemlockKiB("/"), Spins: spins, Card: machine.ReadCard,
 	}), nil
 }
 

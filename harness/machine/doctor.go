@@ -103,6 +103,8 @@ type Options struct {
 	MemlockKiB uint64
 	// Spins are the times that CPUs took for the same work.
 	Spins map[int]time.Duration
+	// Card asks a network card; nil: they are not asked.
+	Card func(name string) (Card, error)
 	// Uring probes io_uring; nil means it is available.
 	Uring error
 }
@@ -131,6 +133,7 @@ func Doctor(ctx context.Context, s Spec, f Fingerprint, o Options) []Check {
 	add("identity", worse(len(misses) > 0, Fail), "results carry the machine's name, so it must be that machine",
 		"choose another --machine, or describe this one in machines/", "%s: %s", s.Name, seen)
 
+	heat := ReadThrottles(o.Root)
 	act, err := Watch(ctx, o.Root, o.Sample)
 	switch quiet := act.Quiet(); {
 	case err != nil:
@@ -182,14 +185,15 @@ func Doctor(ctx context.Context, s Spec, f Fingerprint, o Options) []Check {
 		add("locked memory", worse(o.MemlockKiB < s.Tuning.MemlockKiB, Warn), "rings and registered buffers of io_uring are locked memory",
 			"ulimit -l (blitzlab provision --tags limits)", "%d KiB", o.MemlockKiB)
 	}
-	if c, ok := throttled(o.Root); ok {
+	if c, ok := throttled(heat, ReadThrottles(o.Root), o.Sample); ok {
 		out = append(out, c)
 	}
 	if c, ok := neighbours(o.Spins); ok {
 		out = append(out, c)
 	}
+	out = append(out, placement(s.Roles, o.Root)...)
 	out = append(out, tuned(s.Tuning, f, o.Root)...)
-	return append(out, network(s.NIC, s.Roles, o.Root)...)
+	return append(out, network(s.NIC, s.Roles, o.Root, o.Card)...)
 }
 
 func orNone(s string) string {

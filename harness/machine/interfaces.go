@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"maps"
 	"path/filepath"
 	"sort"
 	"strconv"
@@ -19,10 +20,12 @@ type Interface struct {
 	XPS []string `json:"xps,omitempty"`
 	// NUMANode of the device; -1 for none.
 	NUMANode int `json:"numa_node"`
+	// Card is what it says of itself; nil where it cannot be asked.
+	Card *Card `json:"card,omitempty"`
 }
 
-// Interfaces lists all but the loopback.
-func Interfaces(root string) []Interface {
+// Interfaces lists all but the loopback. card asks each, unless it is nil.
+func Interfaces(root string, card func(string) (Card, error)) []Interface {
 	r := reader(root)
 	dirs, _ := filepath.Glob(filepath.Join(root, "sys/class/net/*"))
 	sort.Strings(dirs)
@@ -32,7 +35,15 @@ func Interfaces(root string) []Interface {
 		if name == "lo" || r.line("sys/class/net/"+name+"/mtu") == "" {
 			continue
 		}
-		out = append(out, r.nic(name))
+		i := r.nic(name)
+		if card != nil {
+			if c, err := card(name); err == nil {
+				// Sixty features that are off say little.
+				maps.DeleteFunc(c.Offloads, func(_ string, o Offload) bool { return !o.On })
+				i.Card = &c
+			}
+		}
+		out = append(out, i)
 	}
 	return out
 }

@@ -121,8 +121,8 @@ func (r reader) deepest() string {
 	return strconv.Itoa(deep)
 }
 
-// network are the checks of the card that a description names.
-func network(n *NIC, roles Roles, root string) []Check {
+// network are the checks of the card that a description names; card asks it, nil if it cannot be asked.
+func network(n *NIC, roles Roles, root string, card func(string) (Card, error)) []Check {
 	if n == nil {
 		return nil
 	}
@@ -167,7 +167,11 @@ func network(n *NIC, roles Roles, root string) []Check {
 	if n.NUMANode != nil && *n.NUMANode >= 0 {
 		out = append(out, r.near(n, i, roles))
 	}
-	return out
+	if card == nil {
+		return out
+	}
+	c, err := card(n.Interface)
+	return append(out, n.hardware(c, err)...)
 }
 
 func trimMask(s string) string {
@@ -209,25 +213,6 @@ func (r reader) near(n *NIC, i Interface, roles Roles) Check {
 	}
 	return expectation{name: n.Interface + " NUMA node", want: strconv.Itoa(*n.NUMANode), seen: seen, reason: "a server far from its card pays for every packet that crosses over",
 		mend: "give the server CPUs of the card's node (cat /sys/class/net/" + n.Interface + "/device/local_cpulist)"}.check()
-}
-
-// throttled tells whether the CPUs had to be slowed down since the machine started.
-func throttled(root string) (Check, bool) {
-	files, _ := filepath.Glob(filepath.Join(root, "sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/package_throttle_count"))
-	if len(files) == 0 {
-		return Check{}, false
-	}
-	most, r := 0, reader(root)
-	for _, f := range files {
-		if rel, err := filepath.Rel(root, f); err == nil {
-			most = max(most, r.number(rel))
-		}
-	}
-	c := Check{Name: "throttling", Status: OK, Observed: "never since it started", Reason: "a CPU that was too hot ran slower while it was measured"}
-	if most > 0 {
-		c.Status, c.Observed, c.Mend = Warn, fmt.Sprintf("%d times since it started", most), "examine the cooling; lower the power limit"
-	}
-	return c, true
 }
 
 // neighbours compares how fast CPUs do the same work.

@@ -41,14 +41,15 @@ func good() map[string]string {
 		net + "mtu": "1500", net + "speed": "100000", net + "device/numa_node": "1", net + "device/msi_irqs/41": "msix", net + "device/msi_irqs/42": "msix",
 		"proc/irq/41/smp_affinity_list": "2", "proc/irq/42/smp_affinity_list": "3",
 		net + "queues/rx-0/rps_cpus": "00000000", net + "queues/rx-1/rps_cpus": "00000000", net + "queues/tx-0/xps_cpus": "0000000c",
-		cpu + "cpu0/thermal_throttle/package_throttle_count": "0",
+		cpu + "cpu0/thermal_throttle/package_throttle_count": "0", cpu + "cpu2/thermal_throttle/core_throttle_count": "0",
+		cpu + "cpu2/topology/thread_siblings_list": "2", cpu + "cpu3/topology/thread_siblings_list": "3",
 	}
 }
 
 func described() Spec {
 	node := 1
 	return Spec{
-		Name: "x", Roles: Roles{Server: CPUSet{2, 3}},
+		Name: "x", Roles: Roles{Server: CPUSet{2, 3}, Load: CPUSet{0, 1}, Origin: CPUSet{1}},
 		Tuning: &Tuning{Kernel: "6.6", Boost: "off", SMT: "off", MaxCState: 1, THP: "madvise", Mitigations: "off", Isolated: CPUSet{2, 3}, Clocksource: "tsc", NUMANodes: 2,
 			Sysctls: map[string]string{"net.core.somaxconn": "4096", "net.ipv4.ip_local_port_range": "1024 65535"}},
 		NIC: &NIC{Interface: "eth0", SpeedMbit: 100000, MTU: 1500, Queues: 2, IRQCPUs: CPUSet{2, 3}, XPSCPUs: CPUSet{2, 3}, NUMANode: &node},
@@ -58,8 +59,10 @@ func described() Spec {
 func examine(t *testing.T, files map[string]string) map[string]Check {
 	t.Helper()
 	root, s := tree(t, files), described()
-	all := append(tuned(s.Tuning, Observe(root), root), network(s.NIC, s.Roles, root)...)
-	if c, ok := throttled(root); ok {
+	all := append(tuned(s.Tuning, Observe(root), root), network(s.NIC, s.Roles, root, nil)...)
+	all = append(all, placement(s.Roles, root)...)
+	heat := ReadThrottles(root)
+	if c, ok := throttled(heat, heat, time.Second); ok {
 		all = append(all, c)
 	}
 	return byName(all)
@@ -94,6 +97,8 @@ func TestEachMissIsFoundAndExplained(t *testing.T) {
 		net + "device/numa_node":                                          {"0", "eth0 NUMA node", "0, expected 1"},
 		"sys/devices/system/node/node1/cpulist":                           {"1-2", "eth0 NUMA node", "another node"},
 		cpu + "cpu0/thermal_throttle/package_throttle_count":              {"7", "throttling", "7 times"},
+		cpu + "cpu2/thermal_throttle/core_throttle_count":                 {"2", "throttling", "2 times"},
+		cpu + "cpu2/topology/thread_siblings_list":                        {"0,2", "cores", "CPUs 2 and 0"},
 	} {
 		files := good()
 		files[file] = miss.text
@@ -118,7 +123,7 @@ func TestWhatAMachineDoesNotShowIsSaid(t *testing.T) {
 	assert.Equal(t, "not shown by this machine, expected off", c.Observed)
 	s := described()
 	s.NIC.Interface = "eth9"
-	gone := network(s.NIC, s.Roles, tree(t, good()))
+	gone := network(s.NIC, s.Roles, tree(t, good()), nil)
 	require.Len(t, gone, 1)
 	assert.Contains(t, gone[0].Observed, "eth9 does not exist")
 }
