@@ -89,9 +89,10 @@ def run(*argv):
 
 
 def current(section):
-    """The figures of ethtool -l and -g below 'Current hardware settings'."""
+    """The figures of ethtool -l and -g below 'Current hardware settings'; what a card does not have is n/a and left out."""
     _, _, now = section.partition("Current hardware settings")
-    return {k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in now.splitlines()) if v.strip()}
+    pairs = ((k.strip().lower(), v.strip()) for k, _, v in (line.partition(":") for line in now.splitlines()))
+    return {k: v for k, v in pairs if v and v != "n/a"}
 
 
 def card(want):

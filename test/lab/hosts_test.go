@@ -44,9 +44,10 @@ cp "$2/host" "$2/host.pub" "$2/client.pub" "$root/etc/ssh/"
 chmod 600 "$root/etc/ssh/host"
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod 755 "$root/usr/sbin/policy-rc.d"
-chroot "$root" dpkg --purge --force-all nginx nginx-core nginx-light nginx-full nginx-common haproxy h2o </dev/null >/dev/null 2>&1 || true
+chroot "$root" dpkg --purge --force-all nginx nginx-core nginx-light nginx-full nginx-common haproxy h2o ethtool </dev/null >/dev/null 2>&1 || true
 rm -rf "$root/usr/sbin/policy-rc.d" "$root/etc/blitzlab" "$root/var/lib/blitzlab" "$root/etc/security/limits.d/90-blitzlab.conf" \
-	"$root"/etc/systemd/system/nginx.service "$root"/etc/systemd/system/haproxy.service "$root"/usr/local/bin/blitz*
+	"$root"/etc/systemd/system/nginx.service "$root"/etc/systemd/system/haproxy.service "$root"/etc/systemd/system/h2o.service \
+	"$root"/usr/local/bin/blitz* "$root"/usr/local/bin/caddy "$root"/usr/local/bin/envoy "$root"/root/.cache/blitzlab
 exec chroot "$root" /usr/sbin/sshd -D -e -f /dev/null -o HostKey=/etc/ssh/host -o AuthorizedKeysFile=/etc/ssh/client.pub -o UsePAM=yes \
 	-o PermitRootLogin=prohibit-password -o PasswordAuthentication=no -o StrictModes=no -o PrintMotd=no -o Subsystem="sftp internal-sftp"
 `
@@ -183,11 +184,18 @@ func (l *laboratory) ssh(addr, command string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// packages serves the hosts' apt as a proxy: they have no way out themselves, and this machine's routing stays as it is.
+// standIn takes Envoy's place: no package repository that this test may ask has Envoy, so its role is shown to fetch, check and install one file.
+const standIn = "#!/bin/sh\necho 'envoy  version: 0000/0.0.0/stand-in'\n"
+
+// packages serves the hosts' apt as a proxy, and /envoy: they have no way out themselves, and this machine's routing stays as it is.
 func (l *laboratory) packages() (url string) {
 	ln, err := net.Listen("tcp", gateway+":0")
 	require.NoError(l.t, err)
 	s := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/envoy" && !r.URL.IsAbs() { // HEAD as well: check mode asks so
+			_, _ = io.WriteString(w, standIn)
+			return
+		}
 		if r.Method != http.MethodGet || !r.URL.IsAbs() {
 			http.Error(w, "GET of a whole URL only", http.StatusBadRequest)
 			return
