@@ -213,6 +213,13 @@ func Bench(ctx context.Context, o Options) (dir string, err error) {
 		if err != nil {
 			return dir, err
 		}
+		if len(out.Result.Targets) == 0 {
+			// There is nothing to publish; resumed, it is found out again.
+			for _, u := range out.Result.Scenario.Unsupported {
+				o.Progress(fmt.Sprintf("%s is left out: %s", u.Target, u.Reason))
+			}
+			continue
+		}
 		out.Result.Run = run
 		out.Result.Run.Finished = time.Now().UTC()
 		m := prep.Spec
