@@ -47,7 +47,7 @@ chmod 755 "$root/usr/sbin/policy-rc.d"
 chroot "$root" dpkg --purge --force-all nginx nginx-core nginx-light nginx-full nginx-common haproxy h2o ethtool </dev/null >/dev/null 2>&1 || true
 rm -rf "$root/usr/sbin/policy-rc.d" "$root/etc/blitzlab" "$root/var/lib/blitzlab" "$root/etc/security/limits.d/90-blitzlab.conf" \
 	"$root"/etc/systemd/system/nginx.service "$root"/etc/systemd/system/haproxy.service "$root"/etc/systemd/system/h2o.service \
-	"$root"/usr/local/bin/blitz* "$root"/usr/local/bin/caddy "$root"/usr/local/bin/envoy "$root"/root/.cache/blitzlab
+	"$root"/usr/local/bin/blitz* "$root"/usr/local/bin/caddy "$root"/usr/local/bin/envoy "$root$HOME/.cache/blitzlab"
 exec chroot "$root" /usr/sbin/sshd -D -e -f /dev/null -o HostKey=/etc/ssh/host -o AuthorizedKeysFile=/etc/ssh/client.pub -o UsePAM=yes \
 	-o PermitRootLogin=prohibit-password -o PasswordAuthentication=no -o StrictModes=no -o PrintMotd=no -o Subsystem="sftp internal-sftp"
 `
