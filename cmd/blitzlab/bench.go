@@ -20,7 +20,7 @@ import (
 )
 
 type benchCmd struct {
-	Scenario    []string      `default:"all" help:"Scenarios, comma-separated: h1-static, h1-proxy-100b, h1-proxy-1k, h1-churn, h1-large, h1-tls-proxy, h2-static, h2-proxy, h2-proxy-h2, grpc-unary, tls-handshake, tls-handshake-resumed, h1-slo, h2-slo, idle-10k, idle-10k-tls, scaling, cold-start; groups: h1-proxy, h2, tls, slo, h1-attack (the five attacks by slow clients, with slowhttptest); chaos (three endpoints in trouble); all is what the profile has: full all but the attacks, quick the shorter ones." placeholder:"NAME,…"`
+	Scenario    []string      `default:"all" help:"Scenarios, comma-separated: h1-static, h1-proxy-100b, h1-proxy-1k, h1-churn, h1-large, h1-tls-proxy, h2-static, h2-proxy, h2-proxy-h2, grpc-unary, tls-handshake, tls-handshake-resumed, h1-slo, h2-slo, h1-proxy-full (everything on), idle-10k, idle-10k-tls, scaling, cold-start, reload-10 and reload-10k (reloads under load), chaos (three endpoints in trouble); groups: h1-proxy, h2, tls, slo, reload, h1-attack (the five attacks by slow clients, with slowhttptest); all is what the profile has: full all but the attacks, quick the shorter ones." placeholder:"NAME,…"`
 	Targets     []string      `default:"blitz,nginx,haproxy,h2o,caddy,envoy,traefik" help:"Targets, comma-separated. Those not installed are left out with a word. NAME-vanilla is one of nginx, haproxy, h2o and caddy with the configuration that is shipped; vanilla is all of these."`
 	Profile     string        `default:"quick" enum:"quick,full" help:"quick: all scenarios in minutes; full: longer windows and more pairs."`
 	Pairs       int           `help:"Rounds of each measurement, in place of the profile's. Six is the least for a 95 % interval." placeholder:"N"`
@@ -163,7 +163,7 @@ func (c *benchCmd) profile() (lab.Profile, error) {
 		p.Pairs = c.Pairs
 	}
 	if c.Duration > 0 {
-		p.Saturation, p.Rate, p.Chaos, p.Budget = c.Duration, c.Duration, c.Duration, 0
+		p.Saturation, p.Rate, p.Chaos, p.Reload, p.Budget = c.Duration, c.Duration, c.Duration, c.Duration, 0
 	}
 	if c.Budget > 0 {
 		p.Budget = c.Budget

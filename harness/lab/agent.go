@@ -114,6 +114,9 @@ func (a *Agent) Locate(name string, version *string) error {
 
 func (a *Agent) locate(name string) (target.Target, target.Binary, error) {
 	for _, t := range a.targets {
+		if e, ok := t.(target.Equipped); ok && t.Name()+target.FullSuffix == name {
+			t = target.Full(e)
+		}
 		if t.Name() == name {
 			bin, err := t.Locate(a.ctx)
 			return t, bin, err

@@ -177,7 +177,7 @@ func Bench(ctx context.Context, o Options) (dir string, err error) {
 	o.Profile.WorkerCounts = len(sets)
 	var total time.Duration
 	few := sparing(located)
-	o.Scenarios = withSparing(o.Scenarios, few)
+	o.Scenarios = withAble(withSparing(o.Scenarios, few), located)
 	o.Profile, total = Fit(o.Profile, o.Scenarios, len(located)-few)
 	o.Progress(PlanText(o.Profile, o.Scenarios, located, total))
 	dir, run, done, err := o.begin(prep, located)

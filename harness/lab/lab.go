@@ -134,6 +134,8 @@ func (l *Lab) Run(ctx context.Context, s Scenario) (Outcome, error) {
 		err = l.chaosScenario(ctx, s, r, logs)
 	case scaling:
 		r.Samples, err = l.scalingScenario(ctx, s, r)
+	case reload:
+		err = l.reloadScenario(ctx, s, r)
 	default:
 		err = l.loadScenario(ctx, s, r, logs)
 	}
@@ -225,7 +227,7 @@ func (l *Lab) start(t Located, s Scenario, originPort int) (*target.Running, err
 		return nil, err
 	}
 	admin := 0
-	if l.Counters {
+	if l.Counters || target.IsFull(t.Name()) {
 		if admin, err = FreePort(); err != nil {
 			return nil, err
 		}
@@ -297,6 +299,10 @@ func line(s Scenario, sm result.Sample, rounds int) string {
 	case sm.Chaos != nil:
 		v := sm.Chaos
 		return fmt.Sprintf("%s %d of %d requests failed, p99 %s; with one endpoint dead %d of %d", head, v.Failed, v.Requests, time.Duration(v.Response.P99), v.Dead.Failed, v.Dead.Requests)
+	case sm.Reload != nil:
+		v := sm.Reload
+		return fmt.Sprintf("%s %d of %d reloads at %.0f requests/s, seen after %s (median), %d requests failed, %d WebSockets closed, p99 %s, without reloads %s", head, v.Done, v.Asked, sm.Rate,
+			time.Duration(v.Seen.P50), v.Kept.Failed+v.Closed.Failed, v.WebSocketsClosed, time.Duration(v.Kept.Response.P99), time.Duration(v.QuietKept.Response.P99))
 	case sm.Cold != nil:
 		return fmt.Sprintf("%s %9.2f ms", head, sm.Cold.Milliseconds)
 	}

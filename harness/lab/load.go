@@ -267,7 +267,8 @@ func (l *Lab) loadSample(ctx context.Context, s Scenario, t Located, origin *ori
 		}
 		defer func() { err = errors.Join(err, a.Stop(time.Second)) }()
 	}
-	return l.loadRunning(ctx, s, t, run, origin, d, sm)
+	hs, err = l.loadRunning(ctx, s, t, run, origin, d, sm)
+	return hs, errors.Join(err, l.afterFull(ctx, t, run, sm))
 }
 
 // loadRunning loads a target that runs and fills in the sample.
@@ -358,6 +359,11 @@ func (l *Lab) blitzload(ctx context.Context, s Scenario, o order) (*runfmt.Recor
 	if err != nil {
 		return nil, nil, err
 	}
+	return l.blitzloadIn(ctx, s, o, dir)
+}
+
+// blitzloadIn does so in an empty directory; several may run at once.
+func (l *Lab) blitzloadIn(ctx context.Context, s Scenario, o order, dir string) (*runfmt.Record, []*hdr.Histogram, error) {
 	file := filepath.Join(dir, "run.json")
 	args := append(o.args(s, len(l.Machine.Roles.Load)), "--json", file)
 	hlog := ""

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -37,6 +38,9 @@ func (s Scenario) phases(p Profile) int {
 // Expect is how long a scenario takes over so many targets, if no sample has to be repeated.
 func Expect(p Profile, s Scenario, targets int) time.Duration {
 	n := time.Duration(targets)
+	if s.able != 0 {
+		n = time.Duration(max(s.able, 0))
+	}
 	switch {
 	case s.kind == idle:
 		return scenarioTime + n*time.Duration(p.IdleRounds)*(idleTime+p.IdleAfter)
@@ -46,6 +50,8 @@ func Expect(p Profile, s Scenario, targets int) time.Duration {
 		return scenarioTime + n*(p.Warmup+p.Chaos+chaosDead(p.Chaos)+settling+detection+2*time.Second)
 	case s.kind == scaling:
 		return scenarioTime + n*time.Duration(p.Pairs)*time.Duration(max(p.WorkerCounts, 2))*(p.Warmup+p.Saturation+sampleOverhead)
+	case s.kind == reload:
+		return scenarioTime + n*reloadExpect(p)
 	case s.kind == find:
 		return scenarioTime + n*time.Duration(p.Searches)*(p.Search+sampleOverhead)
 	}
@@ -104,7 +110,7 @@ func PlanText(p Profile, scenarios []Scenario, targets []Located, total time.Dur
 	for _, s := range scenarios {
 		fmt.Fprintf(&b, "  %-22s %5.0f s\n", s.Name, Expect(p, s, len(targets)-sparing(targets)).Seconds())
 	}
-	fmt.Fprintf(&b, "expected: %.0f minutes in all", total.Minutes())
+	fmt.Fprintf(&b, "expected: %s in all", roughly(total))
 	if p.Budget > 0 {
 		fmt.Fprintf(&b, ", of a budget of %.0f", p.Budget.Minutes())
 		if total > p.Budget {
@@ -112,4 +118,35 @@ func PlanText(p Profile, scenarios []Scenario, targets []Located, total time.Dur
 		}
 	}
 	return b.String()
+}
+
+// roughly is in minutes, or in seconds where those say more.
+func roughly(d time.Duration) string {
+	if d < 5*time.Minute {
+		return fmt.Sprintf("%.0f seconds", d.Seconds())
+	}
+	return fmt.Sprintf("%.0f minutes", d.Minutes())
+}
+
+// withAble tells the scenarios that only some targets do how many these are.
+func withAble(all []Scenario, targets []Located) []Scenario {
+	out := slices.Clone(all)
+	for i := range out {
+		var can []Located
+		switch s := &out[i]; {
+		case s.kind == chaos:
+			can, _ = balancers(targets)
+		case s.kind == reload:
+			can, _ = reloaders(targets)
+		case s.equipped:
+			can = equipped(targets)
+		default:
+			continue
+		}
+		out[i].able = len(can)
+		if len(can) == 0 {
+			out[i].able = -1
+		}
+	}
+	return out
 }

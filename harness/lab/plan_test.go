@@ -9,6 +9,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/blitz-gateway/blitz/harness/target"
+	"github.com/blitz-gateway/blitz/harness/target/blitz"
+	"github.com/blitz-gateway/blitz/harness/target/caddy"
+	"github.com/blitz-gateway/blitz/harness/target/h2o"
+	"github.com/blitz-gateway/blitz/harness/target/haproxy"
+	"github.com/blitz-gateway/blitz/harness/target/nginx"
 )
 
 // The full profile with every scenario and the five targets fits into its budget, which leaves room within 45 minutes for samples that are repeated.
@@ -17,6 +24,7 @@ func TestTheFullProfileFitsItsBudget(t *testing.T) {
 	require.NoError(t, err)
 	all, err := Select(nil, true)
 	require.NoError(t, err)
+	all = withAble(all, five())
 	assert.Less(t, p.Budget, 45*time.Minute)
 	fitted, total := Fit(p, all, 5)
 	assert.LessOrEqual(t, total, p.Budget)
@@ -33,16 +41,31 @@ func TestTheFullProfileFitsItsBudget(t *testing.T) {
 	least, total := Fit(p, all, 5)
 	assert.Equal(t, minSaturation, least.Saturation)
 	assert.Equal(t, minRate, least.Rate)
-	assert.Contains(t, PlanText(least, all, make5(t), total), "more than that")
+	assert.Contains(t, PlanText(least, all, five(), total), "more than that")
 }
 
-func make5(t *testing.T) []Located {
-	t.Helper()
-	out := make([]Located, 5)
-	for i := range out {
-		out[i].Target = missing{}
+// five targets, four of which balance and reload.
+func five() (out []Located) {
+	for _, t := range []target.Target{blitz.New("blitz", "blitz"), nginx.New(), haproxy.New(), h2o.New(), caddy.New()} {
+		out = append(out, Located{Target: t})
 	}
 	return out
+}
+
+// Reloads and chaos for all targets take the minutes that are left to them in the full profile, and what was asked for with --duration.
+func TestReloadsAndChaosHaveTheirTime(t *testing.T) {
+	p, err := ProfileByName("full")
+	require.NoError(t, err)
+	some, err := Select([]string{"reload", "chaos"}, true)
+	require.NoError(t, err)
+	some = withAble(some, five())
+	require.Len(t, some, 3)
+	assert.InDelta(t, 4, (Expect(p, some[0], 5) + Expect(p, some[1], 5)).Minutes(), 0.5)
+	assert.InDelta(t, 4.5, Expect(p, some[2], 5).Minutes(), 0.5)
+	p.Reload = time.Minute
+	_, busy := sectionTimes(p.Reload)
+	assert.EqualValues(t, 1000, 2*(busy/reloadPeriod))
+	assert.Zero(t, Expect(p, withAble(some, []Located{{Target: missing{}}})[0], 1)-scenarioTime, "nobody does it")
 }
 
 func TestUnfinishedBenchesThatCannotBeResumed(t *testing.T) {

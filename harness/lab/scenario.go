@@ -18,6 +18,7 @@ const (
 	find
 	chaos
 	scaling
+	reload
 )
 
 // Scenario is one thing that is asked of every target.
@@ -48,13 +49,17 @@ type Scenario struct {
 	shares []float64
 	// slo: the highest rate that keeps this objective is sought, with blitzload find.
 	slo string
-	// named: not among "all".
-	named bool
 	// full: only the full profile has it among "all".
 	full bool
 	// vanilla: targets that are measured sparingly are measured here; sparing is how many there are, for the plan.
 	vanilla bool
 	sparing int
+	// able is how many of the targets do this scenario, for the plan; 0: all, -1: none.
+	able int
+	// routes of a configuration that is reloaded, beside those that every one has.
+	routes int
+	// equipped: the targets that can have everything on are measured in both forms, beside nginx and haproxy.
+	equipped bool
 }
 
 var scenarios = []Scenario{
@@ -131,6 +136,11 @@ var scenarios = []Scenario{
 		About: "As h1-slo, in HTTP/2 over TLS with 16 connections and up to 32 requests at once on each.",
 		tls:   true, h2: true, streams: 32, proxied: true, path: "/1k", bodyBytes: 1 << 10, connections: 16,
 	},
+	{
+		Name: "h1-proxy-full", Title: "HTTP/1.1, proxied, 1 KiB, with everything on", full: true, equipped: true,
+		About:   "As h1-proxy-1k. NAME-full has 100 routes, a line in the access log for each request, metrics on its admin listener, and retries armed; the others have none of it.",
+		proxied: true, path: "/1k", bodyBytes: 1 << 10, connections: 64, rates: []float64{20000},
+	},
 	attackScenario("none", "", "The same load as below without an attack: what to compare with."),
 	attackScenario("headers", "headers", "1,000 connections whose request heads never end (slowloris)."),
 	attackScenario("body", "body", "1,000 connections whose request bodies drip."),
@@ -157,8 +167,10 @@ var scenarios = []Scenario{
 		About: "From just before fork to the last byte of the first answer, asked for without pause.",
 		path:  target.StaticPath, bodyBytes: int64(len(target.StaticBody)), connections: 1,
 	},
+	reloadScenario("reload-10", 10),
+	reloadScenario("reload-10k", 10000),
 	{
-		Name: "chaos", Title: "Three endpoints in trouble", kind: chaos, named: true,
+		Name: "chaos", Title: "Three endpoints in trouble", kind: chaos, full: true,
 		About: "GET requests at a fixed rate to three endpoints, real processes of which one at a time is killed, stopped, cut off from the network, slow, resetting or flapping, by the same random script for " +
 			"every target; then with one of them dead. Settings are as equal as the targets allow: connect 200 ms, 250 ms until the answer begins, three retries elsewhere, health checks each 100 ms (nginx has " +
 			"none), endpoints that fail are left out for a time. A client gives up after 2 s.",
@@ -168,6 +180,16 @@ var scenarios = []Scenario{
 
 // chaosRate is modest: what is looked at is who fails, not who is fast.
 const chaosRate = 1000
+
+// reloadScenario has a configuration with so many routes of its own.
+func reloadScenario(name string, routes int) Scenario {
+	return Scenario{
+		Name: name, Title: fmt.Sprintf("Reloads under load, %d routes", routes), kind: reload, full: true, routes: routes,
+		About: fmt.Sprintf("A configuration with %d routes changes every 60 ms, or when the last change has been seen, while nine tenths of the requests come over 64 kept connections, the others over one each, all forwarded, "+
+			"and 32 WebSockets are open. Sections with and without reloads alternate on one running target. blitz and nginx are told by SIGHUP, HAProxy's master by SIGUSR2, Caddy by its admin API.", routes),
+		proxied: true, path: "/1k", bodyBytes: 1 << 10, connections: 64, rates: []float64{20000},
+	}
+}
 
 // attackScenario is what well-behaved clients see at a modest rate while slowhttptest attacks.
 func attackScenario(name, attack, about string) Scenario {
@@ -182,6 +204,7 @@ var groups = map[string][]string{
 	"h1-proxy":  {"h1-proxy-100b", "h1-proxy-1k"},
 	"h2":        {"h2-static", "h2-proxy", "h2-proxy-h2"},
 	"slo":       {"h1-slo", "h2-slo"},
+	"reload":    {"reload-10", "reload-10k"},
 	"tls":       {"h1-tls-proxy", "tls-handshake", "tls-handshake-resumed", "idle-10k-tls"},
 	"h1-attack": {"h1-attack-none", "h1-attack-headers", "h1-attack-body", "h1-attack-range", "h1-attack-read"},
 }
@@ -210,12 +233,12 @@ func Select(names []string, full bool) ([]Scenario, error) {
 		case slices.Contains(ScenarioNames(), n):
 			want[n] = true
 		default:
-			return nil, fmt.Errorf("no scenario %q; there are %s, h1-proxy, h1-attack, h2, tls, slo and all", n, strings.Join(ScenarioNames(), ", "))
+			return nil, fmt.Errorf("no scenario %q; there are %s, h1-proxy, h1-attack, h2, tls, slo, reload and all", n, strings.Join(ScenarioNames(), ", "))
 		}
 	}
 	var out []Scenario
 	for _, s := range scenarios {
-		if len(names) == 0 && !s.attacked && !s.named && (full || !s.full) || want[s.Name] {
+		if len(names) == 0 && !s.attacked && (full || !s.full) || want[s.Name] {
 			out = append(out, s)
 		}
 	}

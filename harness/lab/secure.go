@@ -92,8 +92,13 @@ func message(n int) []byte {
 
 // supported are the targets that can do what the scenario asks for, and why the others cannot.
 func (l *Lab) supported(s Scenario) (can []Located, cannot []result.Unsupported) {
-	if s.kind == chaos {
+	switch {
+	case s.kind == chaos:
 		return balancers(l.Targets)
+	case s.kind == reload:
+		return reloaders(l.Targets)
+	case s.equipped:
+		return equipped(l.Targets), nil
 	}
 	for _, t := range l.Targets {
 		if t.Sparing && !s.vanilla {

@@ -239,3 +239,18 @@ func TestWatcherForgetsWhatWasRemoved(t *testing.T) {
 	none.add(1)
 	require.NoError(t, none.Close())
 }
+
+func TestCPUOfEndedProcessesCounts(t *testing.T) {
+	_, p := start(t, "(i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done); sleep 600")
+	eventually(t, "the loop's time is its parent's after it ended", func() bool {
+		pids, err := p.PIDs()
+		if err != nil || len(pids) != 2 { // the shell and sleep
+			return false
+		}
+		all, err := p.CPUWithEnded()
+		alive, err2 := p.CPU()
+		return err == nil && err2 == nil && all > alive+20*time.Millisecond
+	})
+	_, err := allTicks([]byte("1 (x) S 1"))
+	assert.Error(t, err)
+}

@@ -18,8 +18,9 @@ func RaiseFileLimit(uint64) (uint64, error) { return 0, ErrUnsupported }
 
 func stopGroup(*Process, time.Duration) error { return ErrUnsupported }
 
-func (p *Process) PIDs() ([]int, error)    { return nil, ErrUnsupported }
-func (p *Process) Memory() (Memory, error) { return Memory{}, ErrUnsupported }
+func (p *Process) PIDs() ([]int, error)                 { return nil, ErrUnsupported }
+func (p *Process) Memory() (Memory, error)              { return Memory{}, ErrUnsupported }
+func (p *Process) CPUWithEnded() (time.Duration, error) { return 0, ErrUnsupported }
 
 func OwnCPU() (time.Duration, error)  { return 0, ErrUnsupported }
 func Census() map[int]Citizen         { return nil }

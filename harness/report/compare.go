@@ -114,7 +114,7 @@ func Latest(all []result.Stored) []result.Stored {
 
 // order of scenarios in a report; unknown ones follow by name.
 var order = []string{"h1-static", "h1-proxy-100b", "h1-proxy-1k", "h1-churn", "h1-large", "h1-tls-proxy", "h2-static", "h2-proxy",
-	"h2-proxy-h2", "grpc-unary", "tls-handshake", "tls-handshake-resumed", "h1-slo", "h2-slo", "idle-10k", "idle-10k-tls", "scaling", "cold-start", "chaos"}
+	"h2-proxy-h2", "grpc-unary", "tls-handshake", "tls-handshake-resumed", "h1-slo", "h2-slo", "h1-proxy-full", "idle-10k", "idle-10k-tls", "scaling", "cold-start", "reload-10", "reload-10k", "chaos"}
 
 func scenarioOrder(a, b string) int {
 	i, j := slices.Index(order, a), slices.Index(order, b)

@@ -36,6 +36,9 @@ func kindOf(r *result.Result) string {
 	if hasPhase(r, result.ChaosPhase) {
 		return "three endpoints"
 	}
+	if hasPhase(r, result.Reloading) {
+		return s.Name
+	}
 	parts := []string{"HTTP/1.1"}
 	if s.Protocol == "h2" {
 		parts[0] = "HTTP/2"
@@ -80,8 +83,12 @@ func configsOf(all []result.Stored) (out []targetConfigs) {
 			if j < 0 {
 				// The same kind with another text: the later run's stands, and the scenario tells which.
 				j = len(*list)
+				files := slices.Clone(t.Config)
+				for k := range files {
+					files[k].Text = shortened(files[k].Text)
+				}
 				*list = append(*list, configView{
-					Target: t.Name, Version: t.Version, Command: strings.Join(t.Command, " "), Notes: t.Notes, Files: t.Config, key: key.String(),
+					Target: t.Name, Version: t.Version, Command: strings.Join(t.Command, " "), Notes: t.Notes, Files: files, key: key.String(),
 				})
 			}
 			c := &(*list)[j]

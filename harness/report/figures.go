@@ -53,6 +53,18 @@ func measuresOf(r *result.Result) []measure {
 			{"success", "1", result.ChaosPhase, rate, true, func(s result.Sample) float64 { return s.Chaos.Success() }, none},
 			{"p99", "ns", result.ChaosPhase, rate, false, func(s result.Sample) float64 { return float64(s.Chaos.Response.P99) }, none},
 		}
+	case hasPhase(r, result.Reloading):
+		rate := 0.0 // targets that were offered less are not comparable by these
+		if len(r.Scenario.Rates) > 0 {
+			rate = r.Scenario.Rates[0]
+		}
+		return []measure{
+			{"reloads that took effect", "1", result.Reloading, rate, true, func(s result.Sample) float64 { return float64(s.Reload.Done) }, none},
+			{"failed requests", "1", result.Reloading, rate, false, func(s result.Sample) float64 { return float64(s.Reload.Kept.Failed + s.Reload.Closed.Failed) }, none},
+			{"until the new configuration answers", "ns", result.Reloading, rate, false, func(s result.Sample) float64 { return float64(s.Reload.Seen.P50) }, none},
+			{"p99 with reloads", "ns", result.Reloading, rate, false, func(s result.Sample) float64 { return float64(s.Reload.Kept.Response.P99) }, none},
+			{"p99 without reloads", "ns", result.Reloading, rate, false, func(s result.Sample) float64 { return float64(s.Reload.QuietKept.Response.P99) }, none},
+		}
 	}
 	out := []measure{
 		{"throughput", "1/s", result.Saturation, 0, true, rps, throughput}, {"CPU per request", "µs", result.Saturation, 0, false, cpuMicros, cost},

@@ -131,8 +131,23 @@ func caveat(r *result.Result) string {
 	return "One host and its loopback network: programs compared with each other, no forecast for a real network."
 }
 
+// shortened leaves out the middle of a file that is many routes: the result has it in full.
+func shortened(text string) string {
+	const most, shown = 400, 60
+	lines := strings.Split(text, "\n")
+	if len(lines) <= most {
+		return text
+	}
+	out := slices.Clone(lines[:shown])
+	out = append(out, fmt.Sprintf("… %d lines of the same kind …", len(lines)-2*shown))
+	return strings.Join(append(out, lines[len(lines)-shown:]...), "\n")
+}
+
 func loadText(r *result.Result) string {
 	s := r.Scenario
+	if hasPhase(r, result.Reloading) {
+		return fmt.Sprintf("%d kept connections and as many at most that are new for each request; one sample of each target, %.0f s with reloads and about half as long without, in sections.", s.Connections, s.RateSeconds)
+	}
 	if s.SaturationSeconds == 0 {
 		return fmt.Sprintf("%d samples of each target.", len(r.Samples)/max(1, len(r.Targets)))
 	}

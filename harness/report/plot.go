@@ -271,6 +271,17 @@ func plots(st result.Stored) ([]string, error) {
 		// A bar each for every number of workers is no better than the table.
 	case hasPhase(r, result.ColdStart):
 		addBars("Fork to first answer", "ms", result.ColdStart, coldTime, 1)
+	case hasPhase(r, result.Reloading):
+		var seen, with, without []stat.Spread
+		names = nil
+		for _, s := range reloads(r) {
+			one := func(ns int64) stat.Spread { return stat.Describe([]float64{float64(ns) / 1e6}, confidence) }
+			names = append(names, s.Target)
+			seen, with, without = append(seen, one(s.Reload.Seen.P50)), append(with, one(s.Reload.Kept.Response.P99)), append(without, one(s.Reload.QuietKept.Response.P99))
+		}
+		add(bars("From telling to the first answer of the new configuration, median", "ms", names, seen))
+		add(bars("p99 on kept connections with reloads", "ms", names, with))
+		add(bars("p99 on kept connections without reloads", "ms", names, without))
 	case hasPhase(r, result.ChaosPhase):
 		hs := make([]*hdr.Histogram, len(names))
 		for _, g := range r.Groups {

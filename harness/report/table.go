@@ -30,6 +30,8 @@ func Tables(r *result.Result) []Table {
 		out = append(out, chaosTable(r))
 	case hasPhase(r, result.Scaling):
 		out = append(out, scalingTable(r))
+	case hasPhase(r, result.Reloading):
+		out = append(out, reloadTables(r)...)
 	case hasPhase(r, result.ColdStart):
 		out = append(out, coldTable(r))
 	case hasPhase(r, result.Objective):
@@ -39,6 +41,7 @@ func Tables(r *result.Result) []Table {
 		for _, rate := range r.Scenario.Rates {
 			out = append(out, rateTable(r, rate))
 		}
+		out = append(out, fullTables(r)...)
 	}
 	for i := range out {
 		for _, u := range r.Scenario.Unsupported {

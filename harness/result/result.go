@@ -15,7 +15,7 @@ import (
 // Schema names this version. It changes whenever a field is added, removed or changes its meaning.
 const Schema = "blitz.result/4"
 
-// before are the schemas of results from before TLS and HTTP/2, from before laboratories of several hosts, searches and chaos, and from before scaling: what
+// before are the schemas of results from before TLS and HTTP/2, from before laboratories of several hosts, searches and chaos, and from before scaling and reloads: what
 // they have is the same here.
 var before = []string{"blitz.result/1", "blitz.result/2", "blitz.result/3"}
 
@@ -31,6 +31,7 @@ const (
 	ColdStart  Phase = "cold-start" // exec to the first answered request
 	ChaosPhase Phase = "chaos"      // a fixed rate while endpoints are in trouble
 	Scaling    Phase = "scaling"    // saturation with a number of workers
+	Reloading  Phase = "reload"     // a fixed rate while the configuration changes
 )
 
 // Result is one scenario, all targets, all samples.
@@ -180,6 +181,7 @@ type Sample struct {
 	// Search is what blitzload find found.
 	Search *Search `json:"search,omitempty"`
 	Chaos  *Chaos  `json:"chaos,omitempty"`
+	Reload *Reload `json:"reload,omitempty"`
 }
 
 // Valid tells whether the sample may be used.
@@ -310,9 +312,14 @@ func (s Sample) check() error {
 	if (s.Phase == Scaling) != (s.Workers > 0) {
 		return fmt.Errorf("%d workers", s.Workers)
 	}
+	if s.Reload != nil != (s.Phase == Reloading) && (s.Reload != nil || s.Valid()) {
+		return errors.New("the figures are not those of its phase")
+	}
 	switch s.Phase {
 	case ChaosPhase:
 		return s.Chaos.check()
+	case Reloading:
+		return s.Reload.check()
 	case Saturation, FixedRate, Scaling:
 		if s.Idle != nil || s.Cold != nil || (s.Load == nil && s.Valid()) {
 			return errors.New("the figures are not those of its phase")

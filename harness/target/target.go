@@ -65,9 +65,10 @@ type Plan struct {
 	ExtraArgs []string
 	// Endpoints ("HOST:PORT") of a plan for a Balancer; OriginPort is not used then.
 	Endpoints []string
-	// Marker is the answer to MarkerPath and Routes the number of further routes, of a plan for a Reloader.
-	Marker string
-	Routes int
+	// Marker is the answer to MarkerPath, Routes the number of further routes and WebSocketPort where WebSocketPath goes, of a plan for a Reloader.
+	Marker        string
+	Routes        int
+	WebSocketPort int
 	// Through is a command to which the target's own is appended, such as one that enters a network namespace; it must become the target.
 	Through []string
 }

@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"net"
 	"strconv"
-	"strings"
 
 	"github.com/blitz-gateway/blitz/harness/target"
 )
@@ -25,11 +24,5 @@ func (system) Retries(ctx context.Context, p target.Plan, dial target.Dial) (n i
 	if err != nil {
 		return 0, false
 	}
-	for line := range strings.Lines(page) {
-		if v, mine := strings.CutPrefix(line, "blitz_upstream_retries_total "); mine {
-			f, err := strconv.ParseFloat(strings.TrimSpace(v), 64)
-			return int64(f), err == nil
-		}
-	}
-	return 0, false
+	return counter(page, "blitz_upstream_retries_total")
 }

@@ -1,0 +1,100 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/blitz-gateway/blitz/harness/result"
+	"github.com/blitz-gateway/blitz/harness/target"
+	"github.com/blitz-gateway/blitz/internal/hdr"
+	"github.com/blitz-gateway/blitz/internal/runfmt"
+)
+
+// tally adds up what several load generators saw, one after the other.
+type tally struct {
+	served        result.Served
+	response      *hdr.Histogram
+	closedBetween int64
+	lateness      time.Duration // the worst of their 99th percentiles
+}
+
+func (t *tally) add(rec *runfmt.Record) error {
+	h, err := rec.Latency.Response.Decode()
+	if err != nil {
+		return err
+	}
+	if t.response == nil {
+		t.response = hdr.New()
+		t.served.ByCode = map[string]int64{}
+	}
+	t.response.Merge(h)
+	s := served(rec)
+	t.served.Requests += s.Requests
+	t.served.Failed += s.Failed
+	for code, n := range s.ByCode {
+		t.served.ByCode[code] += n
+	}
+	e, o := &t.served.Errors, s.Errors
+	e.Connect += o.Connect
+	e.Timeout += o.Timeout
+	e.Reset += o.Reset
+	e.Protocol += o.Protocol
+	e.TLS += o.TLS
+	e.Stream += o.Stream
+	e.Refused += o.Refused
+	e.GoAway += o.GoAway
+	e.Status += o.Status
+	e.Samples = append(e.Samples, o.Samples[:min(len(o.Samples), 3)]...)
+	t.closedBetween += rec.Connections.ClosedByServer
+	t.lateness = max(t.lateness, time.Duration(rec.Cost.Lateness.P99))
+	return nil
+}
+
+func (t *tally) sum() result.Served {
+	s := t.served
+	s.ByCode = maps.Clone(s.ByCode)
+	if t.response != nil {
+		s.Response = t.response.Summary()
+	}
+	return s
+}
+
+// bothLoads is most of a rate over kept connections and the rest over one for each request.
+type bothLoads struct{ kept, closed tally }
+
+// late says if the load generators were.
+func (b *bothLoads) late(when string) []string {
+	if late := max(b.kept.lateness, b.closed.lateness); late > chaosLateness {
+		return []string{fmt.Sprintf("%s a load generator was late: one request in a hundred by %v or more, which is in the response times", when, late)}
+	}
+	return nil
+}
+
+// bothLoads offers a rate for d, by two load generators at once.
+func (l *Lab) bothLoads(ctx context.Context, s Scenario, run *target.Running, rate float64, d time.Duration, sum *bothLoads) error {
+	type outcome struct {
+		rec *runfmt.Record
+		err error
+	}
+	once := s
+	once.newConnection = true
+	// A directory is made by one goroutine only.
+	dir, err := l.dir("load")
+	if err != nil {
+		return err
+	}
+	other := make(chan outcome, 1)
+	go func() {
+		rec, _, err := l.blitzloadIn(ctx, once, l.orderOf(once, run.Plan.Addr(), rate*closedShare, d), dir)
+		other <- outcome{rec, err}
+	}()
+	rec, _, err := l.blitzload(ctx, s, l.orderOf(s, run.Plan.Addr(), rate*(1-closedShare), d))
+	o := <-other
+	if err = errors.Join(err, o.err); err != nil {
+		return err
+	}
+	return errors.Join(sum.kept.add(rec), sum.closed.add(o.rec))
+}

@@ -1,0 +1,97 @@
+package lab
+
+import (
+	"context"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/blitz-gateway/blitz/harness/machine"
+	"github.com/blitz-gateway/blitz/harness/proc"
+	"github.com/blitz-gateway/blitz/harness/result"
+	"github.com/blitz-gateway/blitz/harness/target"
+	"github.com/blitz-gateway/blitz/harness/target/blitz"
+	"github.com/blitz-gateway/blitz/harness/target/floor"
+	"github.com/blitz-gateway/blitz/harness/target/nginx"
+)
+
+// The real programs, for a second: the configuration changes under load and nobody is harmed, and the result is one that a reader believes.
+func TestReloadsOfTheRealProgram(t *testing.T) {
+	bin := t.TempDir()
+	out, err := exec.Command("go", "build", "-o", bin+"/", "github.com/blitz-gateway/blitz/cmd/blitz", "github.com/blitz-gateway/blitz/cmd/blitzload").CombinedOutput()
+	require.NoError(t, err, string(out))
+	set := proc.NewSet(nil)
+	defer func() { require.NoError(t, set.Close()) }()
+	gateway := blitz.New("blitz", filepath.Join(bin, "blitz"))
+	located, err := gateway.Locate(context.Background())
+	require.NoError(t, err)
+	l, err := New(Config{
+		Set: set, Blitzload: filepath.Join(bin, "blitzload"), Scratch: t.TempDir(), Seed: 3, OpenFiles: 4096, Progress: func(s string) { t.Log(s) },
+		Machine: machine.Spec{Roles: machine.Roles{Server: []int{0}, Load: []int{0}, Origin: []int{0}}},
+		Targets: []Located{{Target: gateway, Binary: located}, {Target: floor.New("")}},
+		Profile: Profile{Name: "test", Pairs: 1, Warmup: 100 * time.Millisecond, Reload: 1200 * time.Millisecond},
+	})
+	require.NoError(t, err)
+	s, err := Select([]string{"reload-10"}, false)
+	require.NoError(t, err)
+	s[0].rates = []float64{200}
+	o, err := l.Run(context.Background(), s[0])
+	require.NoError(t, err)
+	require.Len(t, o.Result.Scenario.Unsupported, 1)
+	require.Len(t, o.Result.Samples, 1)
+	sm := o.Result.Samples[0]
+	require.Equal(t, result.Reloading, sm.Phase)
+	require.Empty(t, sm.Invalid)
+	v := sm.Reload
+	assert.Equal(t, 20, v.Asked)
+	assert.Positive(t, v.Done)
+	assert.Zero(t, v.Lost, v.Reasons)
+	assert.EqualValues(t, v.Done, v.Seen.Count)
+	assert.Zero(t, v.WebSocketsClosed)
+	assert.Equal(t, reloadSockets, v.WebSockets)
+	for name, served := range map[string]result.Served{"kept": v.Kept, "closed": v.Closed, "kept, quiet": v.QuietKept, "closed, quiet": v.QuietClosed} {
+		assert.Positive(t, served.Requests, name)
+		assert.Zero(t, served.Failed, "%s: %v", name, served.Errors)
+	}
+	assert.Greater(t, v.Kept.Requests, v.Closed.Requests)
+	assert.Equal(t, 1, v.Processes)
+	assert.Positive(t, v.ServerCPUSeconds)
+	o.Result.Run.ID, o.Result.Machine.Name = "x", "x"
+	_, err = result.Encode(o.Result)
+	require.NoError(t, err)
+	v.Done++
+	_, err = result.Encode(o.Result)
+	require.ErrorContains(t, err, "contradict")
+}
+
+// A socket that is closed from the other side counts as lost, and only that one.
+func TestClosedSocketsAreCounted(t *testing.T) {
+	o, err := startWS()
+	require.NoError(t, err)
+	s, err := openSockets(context.Background(), o.ln.Addr().String(), 3)
+	require.NoError(t, err)
+	require.NoError(t, s.conns[1].(*net.TCPConn).CloseRead()) // whatever comes is the end for its reader
+	ctx, cancel := context.WithCancel(context.Background())
+	s.talk(ctx)
+	require.Eventually(t, func() bool { return s.lost.Load() == 1 }, 10*time.Second, time.Millisecond)
+	cancel()
+	s.close()
+	require.NoError(t, o.close())
+	assert.EqualValues(t, 1, s.lost.Load())
+}
+
+// Everything on is a target of its own beside the bare form; nginx and HAProxy are yardsticks, the others are left out.
+func TestTargetsWithEverythingOn(t *testing.T) {
+	l := &Lab{Config: Config{Targets: []Located{{Target: blitz.New("blitz", "blitz")}, {Target: named{name: "caddy"}}, {Target: nginx.New()}, {Target: named{name: "nginx" + target.VanillaSuffix}, Sparing: true}}}}
+	s, err := Select([]string{"h1-proxy-full"}, false)
+	require.NoError(t, err)
+	can, cannot := l.supported(s[0])
+	assert.Equal(t, []string{"blitz", "blitz-full", "nginx"}, namesOf(can))
+	assert.Empty(t, cannot)
+	assert.Equal(t, 3, withAble(s, l.Targets)[0].able)
+}

@@ -1,0 +1,63 @@
+package result
+
+import (
+	"errors"
+
+	"github.com/blitz-gateway/blitz/internal/hdr"
+)
+
+// Reload is a sample in which the configuration changes again and again. Sections with and without reloads alternate, all on one running target.
+type Reload struct {
+	// Routes of the configuration beside those that every one has.
+	Routes int `json:"routes"`
+	// Asked is how many reloads the time would have held at one in each Period. Done is how many came into force, as a new connection saw: the next one is not
+	// begun before. Lost were told and not seen in time, or refused.
+	Asked         int     `json:"asked"`
+	Done          int     `json:"done"`
+	Lost          int     `json:"lost"`
+	PeriodSeconds float64 `json:"period_seconds"`
+	// ToldAgain is how often the target was told once more because nothing happened for half a second: a program that is busy with a reload may lose a signal.
+	ToldAgain int `json:"told_again"`
+	// Reasons of lost ones, the first few.
+	Reasons []string `json:"reasons,omitempty"`
+	// Kept are requests over connections that are kept, Closed those each with a connection of its own; Quiet the same without reloads. Errors.Reset counts
+	// connections that ended under a request.
+	Kept        Served `json:"kept"`
+	Closed      Served `json:"closed"`
+	QuietKept   Served `json:"quiet_kept"`
+	QuietClosed Served `json:"quiet_closed"`
+	// ClosedBetween is how many kept connections the target closed in order between two requests during the reloads: nobody notices.
+	ClosedBetween int64 `json:"closed_between_requests"`
+	// Probes ask for the marker, each on a connection of its own; ProbesFailed had no answer.
+	Probes       int `json:"probes"`
+	ProbesFailed int `json:"probes_failed"`
+	// WebSockets were open before the first reload, each with a message and its echo ten times a second; so many were closed or did not answer within five seconds.
+	WebSockets       int `json:"websockets"`
+	WebSocketsClosed int `json:"websockets_closed"`
+	// Seen is the time from just before the target was told until a new connection had an answer of the new configuration.
+	Seen hdr.Summary `json:"seen"`
+	// ServerCPUSeconds is CPU time of the target's process tree, processes that ended included, in the sections with reloads; QuietCPUSeconds in those without.
+	ServerCPUSeconds float64 `json:"server_cpu_seconds"`
+	QuietCPUSeconds  float64 `json:"quiet_cpu_seconds"`
+	// Seconds and QuietSeconds are how long these sections took, warm-up and what hung over included.
+	Seconds      float64 `json:"seconds"`
+	QuietSeconds float64 `json:"quiet_seconds"`
+	// Processes of the target right after its last reload, and their memory.
+	Processes int `json:"processes"`
+	Memory
+}
+
+func (r *Reload) check() error {
+	if r == nil {
+		return nil
+	}
+	for _, s := range []Served{r.Kept, r.Closed, r.QuietKept, r.QuietClosed} {
+		if s.Failed < 0 || s.Failed > s.Requests {
+			return errors.New("more requests failed than there were")
+		}
+	}
+	if r.WebSocketsClosed > r.WebSockets || r.Seen.Count != int64(r.Done) || r.Done+r.Lost > r.Asked || r.ProbesFailed > r.Probes {
+		return errors.New("the counts contradict each other")
+	}
+	return nil
+}
