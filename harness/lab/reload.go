@@ -25,9 +25,9 @@ const (
 	// closedShare is the share of the rate that comes over a new connection each.
 	closedShare = 0.1
 	// reloadPatience is how long a reload may take until it counts as lost.
-	reloadPatience = 3 * time.Second
+	reloadPatience = 5 * time.Second
 	// tellAgain is after how long without an effect a target is told once more.
-	tellAgain = 500 * time.Millisecond
+	tellAgain = 2 * time.Second
 	// trial is how long a rate is offered to see whether the machine stands it.
 	trial = time.Second
 )

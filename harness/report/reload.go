@@ -54,7 +54,7 @@ func reloadTables(r *result.Result) []Table {
 			took.Notes = append(took.Notes, fmt.Sprintf("%s managed %d reloads: one in %.0f ms was asked for, and the next one is not begun before the last is seen.", s.Target, v.Done, 1000*v.PeriodSeconds))
 		}
 		if v.ToldAgain > 0 {
-			took.Notes = append(took.Notes, fmt.Sprintf("%s was told again %d times, since nothing had happened for half a second.", s.Target, v.ToldAgain))
+			took.Notes = append(took.Notes, fmt.Sprintf("%s was told again %d times, since nothing had happened for two seconds.", s.Target, v.ToldAgain))
 		}
 		if len(v.Reasons) > 0 {
 			took.Notes = append(took.Notes, fmt.Sprintf("%s lost reloads, the first: %s.", s.Target, strings.TrimSuffix(v.Reasons[0], ".")))

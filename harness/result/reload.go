@@ -16,7 +16,7 @@ type Reload struct {
 	Done          int     `json:"done"`
 	Lost          int     `json:"lost"`
 	PeriodSeconds float64 `json:"period_seconds"`
-	// ToldAgain is how often the target was told once more because nothing happened for half a second: a program that is busy with a reload may lose a signal.
+	// ToldAgain is how often the target was told once more because nothing happened for two seconds: a program that is busy with a reload may lose a signal.
 	ToldAgain int `json:"told_again"`
 	// Reasons of lost ones, the first few.
 	Reasons []string `json:"reasons,omitempty"`
