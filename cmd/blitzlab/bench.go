@@ -26,7 +26,8 @@ type benchCmd struct {
 	Pairs       int           `help:"Rounds of each measurement, in place of the profile's. Six is the least for a 95 % interval." placeholder:"N"`
 	Duration    time.Duration `help:"Measured window of each load, in place of the profile's." placeholder:"D"`
 	Connections int           `help:"Connections of load scenarios, in place of the scenario's own." placeholder:"N"`
-	Budget      time.Duration `help:"What the whole bench may take, in place of the profile's (full: 43 minutes); windows are shortened to it." placeholder:"D"`
+	Shares      bool          `help:"Offer also the shares of the slowest target's saturation that scenarios name (10, 50 and 80 %), in place of half."`
+	Budget      time.Duration `help:"What the whole bench may take, in place of the profile's (full: 36 minutes); windows are shortened to it." placeholder:"D"`
 	Resume      string        `json:"-" type:"existingdir" help:"Go on with the interrupted bench in this directory (results/DATE/MACHINE), with its options; finished scenarios are kept." placeholder:"DIR"`
 	Out         string        `default:"results" help:"Root of the results." placeholder:"DIR"`
 	JSON        bool          `name:"json" help:"Print the results as JSON on standard output in place of tables."`
@@ -168,7 +169,7 @@ func (c *benchCmd) profile() (lab.Profile, error) {
 	if c.Budget > 0 {
 		p.Budget = c.Budget
 	}
-	p.Connections = c.Connections
+	p.Connections, p.Shares = c.Connections, c.Shares
 	return p, nil
 }
 
@@ -205,6 +206,9 @@ func (c *benchCmd) command() string {
 	}
 	if c.Budget > 0 {
 		args = append(args, "--budget "+c.Budget.String())
+	}
+	if c.Shares {
+		args = append(args, "--shares")
 	}
 	for _, a := range c.BlitzArgs {
 		args = append(args, fmt.Sprintf("--blitz-args=%q", a))

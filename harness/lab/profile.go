@@ -39,11 +39,11 @@ type Profile struct {
 var profiles = map[string]Profile{
 	// All scenarios over three targets in under five minutes on two cores.
 	"quick": {Name: "quick", Pairs: 6, Warmup: 200 * time.Millisecond, Saturation: 700 * time.Millisecond, Rate: 600 * time.Millisecond, HalfRate: true, IdleAfter: 6 * time.Second, IdleRounds: 3, ColdStarts: 20,
-		Searches: 3, Search: 8 * time.Second, Chaos: 20 * time.Second, Reload: 6 * time.Second},
+		Searches: 3, Search: 14 * time.Second, Chaos: 20 * time.Second, Reload: 6 * time.Second},
 	// All scenarios over five targets within 45 minutes on two cores: Fit shortens the windows, which are what they are here only for a few scenarios. Idle memory hardly
 	// differs from round to round, and a search is many loads: three of each are enough for the time that they take. --duration 60s makes the 1,000 reloads of a minute.
-	"full": {Name: "full", Pairs: 6, Warmup: 300 * time.Millisecond, Saturation: 5 * time.Second, Rate: 10 * time.Second, Shares: true, IdleAfter: 6 * time.Second, IdleRounds: 3, ColdStarts: 40,
-		Searches: 3, Search: 8 * time.Second, Chaos: 50 * time.Second, Reload: 15 * time.Second, Budget: 43 * time.Minute},
+	"full": {Name: "full", Pairs: 6, Warmup: 200 * time.Millisecond, Saturation: 5 * time.Second, Rate: 10 * time.Second, IdleAfter: 6 * time.Second, IdleRounds: 3, ColdStarts: 40,
+		Searches: 3, Search: 14 * time.Second, Chaos: 50 * time.Second, Reload: 15 * time.Second, Budget: 36 * time.Minute},
 }
 
 // ProfileByName returns quick or full.
