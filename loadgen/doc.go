@@ -6,10 +6,12 @@
 //	secure     TLS between a loop and a connection, for client and origin
 //	recorder   what came of it: lock-free per thread, merged per interval
 //	run        a whole run: threads, plan, verdict, record, table
+//	slo        the highest rate that keeps an objective: one run after another
 //	origin     the server to load or to proxy to
+//	floor      a bare loop: the least that a server can cost
 //	cpuset     CPU lists and pinning
 //
-// They import internal/* and each other downwards (run → client → schedule, workload, recorder) and nothing of proxy: the two
+// They import internal/* and each other downwards (slo → run → client → schedule, workload, recorder) and nothing of proxy: the two
 // share codecs, not connection pools. A load generator must never retry or reuse without a word.
 //
 // # Why the latencies can be believed

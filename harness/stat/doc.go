@@ -1,4 +1,4 @@
-// Package stat decides what paired, interleaved samples say.
+// Package stat decides what paired, interleaved samples say; beside that it finds change points in a series and fits the Universal Scalability Law.
 //
 // It may import the standard library, golang.org/x/perf/benchmath and gonum's distributions only; it knows nothing of targets or files. What flows
 // through: slices of numbers in the order of their pairs go in, estimates with intervals come out.

@@ -1,5 +1,5 @@
 // Package admin is the listener for operators: metrics, health, what the gateway is doing, and the few things that can be changed while it runs. It
-// belongs to the control plane; what it shows and does is handed to it as a list of endpoints. It imports the HTTP/1.1 codec and telemetry.
+// belongs to the control plane; what it shows and does is handed to it as a list of endpoints. It imports the HTTP/1.1 codec, telemetry, and the address type of internal/loop.
 //
 // It speaks HTTP with the gateway's own codec over blocking sockets, one request per connection: net/http with what it imports would be
 // a good part of the gateway's cold start, used or not.

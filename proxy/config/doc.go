@@ -3,7 +3,8 @@
 // `blitz validate` gives the same answer on every machine.
 //
 // What flows through: bytes of a file → syntax tree of goccy/go-yaml → [Config] with every default filled in, or [Errors]
-// with a position for each problem. Package snapshot is the only importer: it turns a Config into what workers read.
+// with a position for each problem. In the gateway package snapshot is the only importer: it turns a Config into what workers
+// read. cmd/blitz reads and compares files with it.
 //
 // The structs are the single source of the documentation. The comments of their fields become docs/CONFIG.md, and the
 // tags are read by the decoder, by the reference and by the JSON schema alike:

@@ -1,5 +1,5 @@
 // Package discovery finds the endpoints of a cluster: addresses and services in the DNS, and lists in files. It runs on goroutines of the control plane.
-// It imports cluster, for the settings, and endpoint.
+// It imports cluster, for the settings, endpoint, and the address type of internal/loop.
 package discovery
 
 import (

@@ -1,6 +1,6 @@
 // Package downstream is step 2 of the path: the client's connection. It drives the codec of HTTP/1.1 or HTTP/2, gives each request to the
 // dispatcher, and is the downstream half of the exchange: it frames the response for this client and watches the client's pace.
-// It imports the loop, the codecs, flow, exchange, respond and telemetry.
+// It imports the loop, the codecs, flow, exchange, proxyproto, respond, secure and telemetry.
 //
 //	Env        what all connections of one worker share                      env.go
 //	Listener   limits and timeouts of one listening address                  env.go

@@ -1,5 +1,6 @@
 // Package server runs the data plane: it binds the listening sockets, starts one worker per core, and ends them gracefully. It is control
-// plane: it talks to workers only through their mailboxes. It imports worker, snapshot, telemetry and the loop.
+// plane: it talks to workers only through their mailboxes. It imports worker, snapshot,
+// telemetry and the loop, and for what goes on beside them admin, keeper, cluster, endpoint and upstream.
 package server
 
 import (

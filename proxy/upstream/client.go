@@ -1,6 +1,6 @@
 // Package upstream sends requests to the endpoints of clusters over HTTP/1.1 and HTTP/2: per-worker pools of connections, the
 // upstream half of an exchange, and the decision whether a failed attempt is made again. It imports the loop, the codecs, flow,
-// exchange, cluster, balance and endpoint.
+// exchange, cluster, balance, endpoint, proxyproto, secure and telemetry.
 //
 //	Client    one worker's view of one cluster                            client.go, update.go, stats.go
 //	pool      connections of one worker to one endpoint                   pool.go
