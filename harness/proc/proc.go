@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -114,7 +115,7 @@ func (s *Set) Start(spec Spec) (*Process, error) {
 	p := &Process{spec: spec, set: s, done: make(chan struct{})}
 	p.cmd = exec.Command(spec.Path, spec.Args...)
 	p.cmd.Dir = spec.Dir
-	p.cmd.Env = append(os.Environ(), spec.Env...)
+	p.cmd.Env = slices.Concat(os.Environ(), spec.Env, s.watch.env())
 	// A grandchild that keeps the output pipe open must not hold Wait for ever.
 	p.cmd.WaitDelay = 2 * time.Second
 	if spec.Log != "" {

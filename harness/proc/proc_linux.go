@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -163,6 +164,29 @@ func groupPIDs(pgid int, zombies bool) ([]int, error) {
 		out = append(out, pid)
 	}
 	return out, nil
+}
+
+// markedGroups are the process groups in which a process was started with the variable mark (NAME=value) in its environment.
+func markedGroups(mark string) []int {
+	names, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		return nil
+	}
+	var out []int
+	for _, name := range names {
+		b, err := os.ReadFile(name) // of another user's process, or of one that has gone: not ours
+		if err != nil || !slices.Contains(strings.Split(string(b), "\x00"), mark) {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		if err != nil {
+			continue
+		}
+		if st, err := readStat(pid); err == nil && st.pgrp > 1 {
+			out = append(out, st.pgrp)
+		}
+	}
+	return out
 }
 
 type procStat struct {

@@ -254,3 +254,24 @@ func TestCPUOfEndedProcessesCounts(t *testing.T) {
 	_, err := allTicks([]byte("1 (x) S 1"))
 	assert.Error(t, err)
 }
+
+// The laboratory can die between the start of a process and telling the watcher: what it started is known by a mark.
+func TestWatcherEndsWhatItWasNotToldOf(t *testing.T) {
+	t.Setenv("PROC_TEST_ROLE", "watch")
+	w, err := StartWatcher(os.Args[0])
+	require.NoError(t, err)
+	start := func(env ...string) *exec.Cmd {
+		cmd := exec.Command("sleep", "600")
+		cmd.Env = append(os.Environ(), env...)
+		OwnGroup(cmd)
+		require.NoError(t, cmd.Start())
+		t.Cleanup(func() { _ = cmd.Process.Kill() })
+		return cmd
+	}
+	marked, other := start(w.env()...), start(mark(w.cmd.Process.Pid*10))
+	require.NoError(t, w.Close())
+	require.EqualError(t, marked.Wait(), "signal: killed")
+	assert.True(t, groupAlive(other.Process.Pid))
+	require.NoError(t, other.Process.Kill())
+	_ = other.Wait()
+}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strconv"
 	"sync"
+	"time"
 )
 
 // Watcher is a helper process that ends the process groups it was told of when its standard input closes, which the kernel does
@@ -80,4 +81,24 @@ func Watch(r io.Reader) {
 	for pgid := range groups {
 		killGroup(pgid)
 	}
+	// The laboratory may have been killed between the start of a process and the line about it; that process may even be about to become one.
+	for _, pause := range [...]time.Duration{0, 50 * time.Millisecond, 200 * time.Millisecond} {
+		time.Sleep(pause)
+		for _, pgid := range markedGroups(mark(os.Getpid())) {
+			killGroup(pgid)
+		}
+	}
+}
+
+// mark is the environment variable by which the watcher with this process ID knows what it watches over.
+func mark(watcher int) string { return markName + "=" + strconv.Itoa(watcher) }
+
+const markName = "BLITZLAB_WATCHER"
+
+// env is what a process gets into its environment; nothing without a watcher.
+func (w *Watcher) env() []string {
+	if w == nil {
+		return nil
+	}
+	return []string{mark(w.cmd.Process.Pid)}
 }
