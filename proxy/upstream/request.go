@@ -174,6 +174,9 @@ func (q *Request) grown(ok bool) bool {
 	}
 	if q.q.Len() > maxKept {
 		q.Flush()
+		if q.x == nil { // it failed, and q is free
+			return true
+		}
 	}
 	if q.x.Tunnel && q.answered {
 		q.arm(waitBody, q.idle)

@@ -69,7 +69,11 @@ func (cl *Client) Update(c *cluster.Cluster) {
 	if old != nil { // limits may have grown
 		for _, p := range cl.pools {
 			for p.first != nil && (p.idle != nil || !p.full()) {
+				n := p.queued
 				p.serve()
+				if p.queued == n { // what is free is of the other protocol
+					break
+				}
 			}
 		}
 	}
