@@ -85,12 +85,19 @@ func (c *gateProofCmd) Run(ctx context.Context) (err error) {
 		Schema: gate.ProofSchema, Started: time.Now().UTC().Truncate(time.Second), Command: "blitzlab " + strings.Join(publicArgs(os.Args[1:]), " "),
 		Revision: lab.Revision(ctx, root), Profile: c.Profile, Scenario: c.Scenario, Machine: prep.Fingerprint,
 	}
+	if done, err := gate.ReadProof(c.unfinished()); err == nil && done.Continues(proof) {
+		say(fmt.Sprintf("%s: %d gates of an interrupted proof are taken over", c.unfinished(), done.Gates()))
+		proof = done
+	}
 	p := &proving{gateProofCmd: c, proof: proof, prep: prep, watcher: w, scenarios: scenarios, scratch: scratch, blitzload: filepath.Join(bin, "blitzload")}
 	if err := p.all(ctx); err != nil {
 		return err
 	}
 	proof.Finished = time.Now().UTC().Truncate(time.Second)
 	if err := gate.WriteProof(c.Out, proof); err != nil {
+		return err
+	}
+	if err := os.Remove(c.unfinished()); err != nil {
 		return err
 	}
 	fmt.Print(proof.Markdown())
@@ -111,6 +118,9 @@ func (c *gateProofCmd) Run(ctx context.Context) (err error) {
 	}
 	return nil
 }
+
+// unfinished is the file of a proof under way.
+func (c *gateProofCmd) unfinished() string { return c.Out + ".unfinished" }
 
 // proving is a proof under way.
 type proving struct {
@@ -138,11 +148,19 @@ func (p *proving) all(ctx context.Context) error {
 			if round >= n || !slices.Contains(p.Case, k.Name) {
 				continue
 			}
+			if p.proof.Has(k.Name, seed) {
+				seed++
+				continue
+			}
 			out, err := p.one(ctx, k.Name, k.Patch != "", k.Loaded, seed)
 			if err != nil {
 				return fmt.Errorf("%s: %w", k.Name, err)
 			}
 			p.proof.Add(k.Name, seed, out)
+			// A proof takes long: what was found is kept whatever ends it.
+			if err := gate.WriteProof(p.unfinished(), p.proof); err != nil {
+				return err
+			}
 			say(fmt.Sprintf("%-7s %2d of %2d: %s after %d pairs in %s", k.Name, round+1, n, out.Verdict, out.Pairs, out.Took.Round(time.Second)))
 			if os.Getenv("BLITZLAB_VERBOSE") != "" {
 				say(out.Text())

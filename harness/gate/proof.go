@@ -87,6 +87,34 @@ func (p *Proof) Add(name string, seed uint64, o Outcome) {
 	p.Cases[i].Gates = append(p.Cases[i].Gates, o.proof(seed))
 }
 
+// Has tells whether the gate of a case with a seed was run.
+func (p *Proof) Has(name string, seed uint64) bool {
+	for _, c := range p.Cases {
+		if c.Name == name && slices.ContainsFunc(c.Gates, func(g ProofGate) bool { return g.Seed == seed }) {
+			return true
+		}
+	}
+	return false
+}
+
+// Gates is how many were run.
+func (p *Proof) Gates() (n int) {
+	for _, c := range p.Cases {
+		n += len(c.Gates)
+	}
+	return n
+}
+
+// Continues tells whether p is the interrupted beginning of what next is to be: the same command at the same revision on the same machine. A nil
+// p is none.
+func (p *Proof) Continues(next *Proof) bool {
+	return p != nil && p.Finished.IsZero() && p.Revision == next.Revision && p.Command == next.Command && p.Profile == next.Profile && p.Scenario == next.Scenario &&
+		machineOf(p.Machine) == machineOf(next.Machine)
+}
+
+// machineOf is what of a fingerprint tells machines apart, and not one moment from another.
+func machineOf(f machine.Fingerprint) [3]any { return [3]any{f.CPUs, f.CPUModel, f.Kernel} }
+
 // score of one case.
 type score struct {
 	count  map[Verdict]int
@@ -109,6 +137,9 @@ func (c ProofCase) score(catches string) score {
 // gates, or a pass on a busy machine.
 func (p *Proof) Check() error {
 	var errs []error
+	if p.Finished.IsZero() {
+		errs = append(errs, errors.New("the proof is not finished: the same command continues it"))
+	}
 	for _, want := range Cases {
 		i := slices.IndexFunc(p.Cases, func(c ProofCase) bool { return c.Name == want.Name })
 		if i < 0 || len(p.Cases[i].Gates) == 0 {

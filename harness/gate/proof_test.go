@@ -22,7 +22,7 @@ const root = "../.."
 func proven() *Proof {
 	p := &Proof{
 		Schema: ProofSchema, Started: time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC), Command: "blitzlab gate-proof", Revision: "0123", Profile: "quick", Scenario: "h1-static",
-		Machine: machine.Fingerprint{CPUs: 2, CPUModel: "a CPU", Kernel: "6.1"},
+		Finished: time.Date(2026, 1, 2, 3, 20, 0, 0, time.UTC), Machine: machine.Fingerprint{CPUs: 2, CPUModel: "a CPU", Kernel: "6.1"},
 	}
 	out := func(v Verdict, key string) Outcome {
 		m := metricByKey(key)
@@ -59,6 +59,7 @@ func TestProofIsJudged(t *testing.T) {
 		"8 of 10 gates":          func(p *Proof) { p.Cases[1].Gates[1].Verdict = Pass },
 		"in spite of other work": func(p *Proof) { p.Cases[4].Gates[1].Verdict = Pass },
 		"no gate was run":        func(p *Proof) { p.Cases = p.Cases[:2] },
+		"not finished":           func(p *Proof) { p.Finished = time.Time{} },
 		// A regression of another metric than the planted one is luck.
 		"fewer than 9": func(p *Proof) {
 			p.Cases[3].Gates[1].Regressed = []string{RPS}
@@ -68,6 +69,31 @@ func TestProofIsJudged(t *testing.T) {
 		spoil(p)
 		assert.ErrorContains(t, p.Check(), name)
 	}
+}
+
+// An interrupted proof goes on where it was, if it is the same proof.
+func TestProofGoesOn(t *testing.T) {
+	begun := func() *Proof { p := proven(); p.Finished = time.Time{}; return p }
+	next := begun()
+	next.Cases, next.Started = nil, next.Started.Add(time.Hour)
+	assert.True(t, begun().Continues(next))
+	assert.False(t, (*Proof)(nil).Continues(next))
+	assert.False(t, proven().Continues(next), "it is finished")
+	for name, other := range map[string]func(*Proof){
+		"revision": func(p *Proof) { p.Revision = "4567" },
+		"command":  func(p *Proof) { p.Command += " --runs 2" },
+		"scenario": func(p *Proof) { p.Scenario = "h2-static" },
+		"profile":  func(p *Proof) { p.Profile = "long" },
+		"machine":  func(p *Proof) { p.Machine.CPUs = 128 },
+	} {
+		p := begun()
+		other(p)
+		assert.False(t, p.Continues(next), name)
+	}
+	assert.Equal(t, 20+4*10, begun().Gates())
+	assert.True(t, begun().Has("cpu", 9))
+	assert.False(t, begun().Has("cpu", 10))
+	assert.False(t, begun().Has("nothing", 1))
 }
 
 func TestProofTable(t *testing.T) {
