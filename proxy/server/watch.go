@@ -25,13 +25,14 @@ const fileClock = 20 * time.Millisecond
 // Watch has the file read again whenever it, or a file that the configuration is made of, changes: included ones, those of references, of answers, of certificates
 // and keys. It may be written in place, replaced by another one, or reached through a link that now points elsewhere, as
 // Kubernetes does it (the file is a link into ..data, and ..data a link that is exchanged). Folders are watched, since a watch on a file
-// stays with the file that is replaced. After a failure the files of the configuration that was refused are watched, too. It lasts until Close.
+// stays with the file that is replaced; folders may be replaced as well. After a failure the files of the configuration that was refused are watched, too. It lasts
+// until Close.
 func (r *Reloader) Watch() error {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		return err
 	}
-	v := &watcher{w: w, r: r, folders: map[string]bool{}}
+	v := &watcher{folders: newFolders(w), r: r}
 	v.seen = v.look(v.files())
 	go v.run()
 	return nil
@@ -39,37 +40,50 @@ func (r *Reloader) Watch() error {
 
 // watcher looks after the files of a Reloader.
 type watcher struct {
-	w       *fsnotify.Watcher
+	folders folders
 	r       *Reloader
-	folders map[string]bool
 	seen    map[string]mark
 }
 
 func (v *watcher) run() {
-	defer v.w.Close()
+	defer v.folders.close()
 	var first time.Time
 	quiet := time.NewTimer(time.Hour)
 	quiet.Stop()
+	stir := func() {
+		if first.IsZero() {
+			first = time.Now()
+		}
+		quiet.Reset(min(watchQuiet, max(watchAtMost-time.Since(first), 0)))
+	}
+	patrol := time.NewTicker(watchPatrol)
+	defer patrol.Stop()
 	for {
 		select {
 		case <-v.r.stop:
 			return
-		case _, ok := <-v.w.Events:
+		case e, ok := <-v.folders.w.Events:
 			if !ok {
 				return
 			}
-			if first.IsZero() {
-				first = time.Now()
+			v.folders.note(e)
+			stir()
+		case <-patrol.C:
+			if v.folders.replaced() {
+				stir()
 			}
-			quiet.Reset(min(watchQuiet, max(watchAtMost-time.Since(first), 0)))
-		case err, ok := <-v.w.Errors:
+		case err, ok := <-v.folders.w.Errors:
 			if !ok {
 				return
 			}
 			slog.Warn("watching the configuration", "error", err)
-			quiet.Reset(watchQuiet) // events may be lost: look
+			stir() // events may be lost: look
 		case <-v.r.loaded:
+			was := v.folders.w
 			v.adopt()
+			if v.folders.w != was { // what it had to tell is lost
+				stir()
+			}
 		case <-quiet.C:
 			first = time.Time{}
 			now := v.look(v.files())
@@ -113,9 +127,10 @@ func (v *watcher) adopt() {
 
 // look watches the folders of files and tells what the files are like.
 func (v *watcher) look(files snapshot.Files) map[string]mark {
+	v.folders.renew()
 	out := make(map[string]mark, len(files.Names))
 	for _, pattern := range files.Patterns {
-		v.folder(filepath.Dir(pattern)) // a file may come
+		v.folders.add(filepath.Dir(pattern)) // a file may come
 		matches, err := filepath.Glob(pattern)
 		if err != nil {
 			continue
@@ -146,27 +161,16 @@ func changed(before, now map[string]mark) bool {
 	return false
 }
 
-func (v *watcher) folder(dir string) {
-	if v.folders[dir] {
-		return
-	}
-	if err := v.w.Add(dir); err != nil {
-		slog.Warn("a folder of the configuration is not watched", "folder", dir, "error", err)
-		return // it may come to be
-	}
-	v.folders[dir] = true
-}
-
 // follow watches the folders of file and of everything that it links to.
 func (v *watcher) follow(file string) {
 	for range 40 { // as many links as the kernel follows (path_resolution(7))
 		dir := filepath.Dir(file)
-		v.folder(dir)
+		v.folders.add(dir)
 		target, err := os.Readlink(file)
 		if err != nil {
 			// A folder on the way may be a link, too: its parent sees the exchange.
 			if real, err := filepath.EvalSymlinks(dir); err == nil && real != dir {
-				v.folder(filepath.Dir(dir))
+				v.folders.add(filepath.Dir(dir))
 				file = filepath.Join(real, filepath.Base(file))
 				continue
 			}
