@@ -220,8 +220,9 @@ func (r *Reloader) apply(reason string, load func(*snapshot.Snapshot, uint64) (*
 	if err != nil {
 		files := snapshot.SourcesOf(err)
 		refused = &files
-	} else {
-		err = r.s.Publish(next)
+	} else if err = r.s.Publish(next); err != nil {
+		files := next.Sources()
+		refused = &files
 	}
 	r.refused.Store(refused)
 	defer func() {

@@ -73,3 +73,24 @@ func TestChangesOfFilesBesideTheConfigurationAreNoticed(t *testing.T) {
 	volume("..3", "third")
 	eventually(t, "the third certificate", func() bool { return name() == "third" })
 }
+
+// What cannot be put in force although it is well formed is tried again when a file that only it is made of is mended.
+func TestMendingAnIncludedFileOfARefusedConfigurationIsNoticed(t *testing.T) {
+	g := gate(t, "epoll", setup{})
+	dir := t.TempDir()
+	write := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	text := setup{}.yaml("epoll", g.logPath)
+	write("blitz.yaml", text)
+	r := NewReloader(g.s, filepath.Join(dir, "blitz.yaml"))
+	defer r.Close()
+	require.NoError(t, r.Watch())
+	write("extra.yaml", fmt.Sprintf("listeners: [{name: extra, address: %q}]\n", listen(t).addr))
+	write("blitz.yaml", "include: [extra.yaml]\n"+text)
+	eventually(t, "it is refused", func() bool { return g.metric("blitz_config_reload_failures_total") == 1 })
+	require.EqualValues(t, 1, g.s.Snapshot().Generation)
+	write("extra.yaml", "listeners: [{name: extra, address: \"127.0.0.1:0\"}]\n")
+	eventually(t, "the mended one is in force", func() bool { return g.s.Snapshot().Generation == 2 })
+	require.Len(t, g.s.Addrs(), 2)
+}
