@@ -32,6 +32,7 @@ func parseAfter(name, text string, prev *Config) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.detach()
 	c.remember(name, text, starts)
 	return c, nil
 }
@@ -180,6 +181,8 @@ func patch(name, text string, prev *Config) *Config {
 	if !fits(c, middle, prev, next) {
 		return nil
 	}
+	c.detach()
+	detachRoutes(c.Routes) // the witness, too: they are in one piece of memory
 	c.Routes = splice(prev.Routes, head, tail, middle)
 	c.source = next
 	for _, i := range next.files {

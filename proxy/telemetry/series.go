@@ -1,6 +1,9 @@
 package telemetry
 
-import "math/bits"
+import (
+	"math/bits"
+	"strings"
+)
 
 // The geometry of the histograms of routes and clusters, in HdrHistogram's terms: values from lowest to highest ns, two significant digits. A value
 // is known to one per cent, which takes 27 KiB for each name and worker.
@@ -32,7 +35,8 @@ type Series struct {
 }
 
 func newSeries(name string) *Series {
-	return &Series{name: name, lo: numSteps, steps: make([]uint64, numSteps)}
+	// The name may be a piece of a configuration's text, which the series outlives.
+	return &Series{name: strings.Clone(name), lo: numSteps, steps: make([]uint64, numSteps)}
 }
 
 // step finds the place of a duration. It is HdrHistogram's counts index.
