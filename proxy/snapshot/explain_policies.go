@@ -26,14 +26,18 @@ func (s *Snapshot) policyTexts(a *Action, c *cluster.Cluster, r *wire.Request) (
 	if a.AllowUpgrade {
 		add("lets WebSockets and other upgrades through")
 	}
-	if c == nil {
-		return out
+	tries := triesOf(a, c)
+	if c == nil { // one of several: each has its own budget
+		return appendText(out, tries.text(r))
 	}
 	overTLS := s.config != nil && slices.ContainsFunc(s.config.Clusters, func(x config.Cluster) bool { return x.Name == c.Name && x.TLS != nil })
-	if overTLS || c.Protocol == cluster.VersionH2 {
+	if overTLS || c.Protocol == cluster.VersionH2 || c.Protocol == cluster.VersionAuto {
 		version, secure := "HTTP/1.1", ""
-		if c.Protocol == cluster.VersionH2 {
+		switch c.Protocol {
+		case cluster.VersionH2:
 			version = "HTTP/2"
+		case cluster.VersionAuto:
+			version = "HTTP/2 or HTTP/1.1, whichever an endpoint chooses by ALPN,"
 		}
 		if overTLS { // what Explain is asked about may have been built without reading files
 			secure = " over TLS"
@@ -43,10 +47,8 @@ func (s *Snapshot) policyTexts(a *Action, c *cluster.Cluster, r *wire.Request) (
 	if c.ProxyProtocol != "" && c.ProxyProtocol != cluster.ProxyOff {
 		add("tells endpoints the client's address with the PROXY protocol, %s", c.ProxyProtocol)
 	}
-	if c.Retries > 0 {
-		out = append(out, retryText(c, r))
-	}
-	if c.Hedge.After > 0 {
+	out = appendText(out, tries.text(r))
+	if c.Hedge.After > 0 && !tries.noHedge && tries.repeats(r) {
 		add("a second attempt beside a first one that takes longer than %s", c.Hedge.After)
 	}
 	if b := c.Breaker; b != (cluster.Breaker{}) {
@@ -67,41 +69,11 @@ func (s *Snapshot) policyTexts(a *Action, c *cluster.Cluster, r *wire.Request) (
 	return out
 }
 
-func retryText(c *cluster.Cluster, r *wire.Request) string {
-	var when []string
-	for _, x := range []struct {
-		on   cluster.On
-		name string
-	}{{cluster.OnConnect, "connect"}, {cluster.OnReset, "reset"}, {cluster.OnTimeout, "timeout"}, {cluster.OnRefused, "refused"}} {
-		if c.Retry.On&x.on != 0 {
-			when = append(when, x.name)
-		}
+func appendText(list []string, text string) []string {
+	if text == "" {
+		return list
 	}
-	if c.Retry.On&cluster.OnStatus != 0 {
-		for status, on := range c.Retry.Statuses {
-			if on {
-				when = append(when, strconv.Itoa(status))
-			}
-		}
-	}
-	text := fmt.Sprintf("up to %d retries", c.Retries)
-	if c.Retries == 1 {
-		text = "one retry"
-	}
-	text += " (" + strings.Join(when, ", ") + ")"
-	if c.Retry.PerTry > 0 {
-		text += ", each attempt at most " + c.Retry.PerTry.String()
-	}
-	if c.Retry.BackoffMax > 0 {
-		text += fmt.Sprintf(", after a random wait of up to %s, doubled each time, at most %s", c.Retry.BackoffBase, c.Retry.BackoffMax)
-	}
-	if p := c.Retry.BudgetPercent; p >= 0 {
-		text += fmt.Sprintf("; budget: %d %% of requests, and %d a second in any case", p, c.Retry.BudgetMin)
-	}
-	if !r.Method.IsIdempotent() && !c.Retry.NonIdempotent {
-		text += "; " + string(r.MethodName) + " is not idempotent, so only what no endpoint can have acted on is tried again"
-	}
-	return text
+	return append(list, text)
 }
 
 // serving says which endpoint of c would serve the request if all of them were healthy, and why; "" and how it is chosen when that depends on more

@@ -23,6 +23,12 @@ var policyQuestions = []struct{ method, target, headers, source string }{
 	{"GET", "/shop/x", "Cookie: shop-at=unknown", ""},
 	{"POST", "/upload", "", ""},
 	{"GET", "/secure", "", ""},
+	{"GET", "/own/x", "", ""},
+	{"POST", "/own/x", "", ""},
+	{"GET", "/never", "", ""},
+	{"POST", "/rpc/x", "", ""},
+	{"GET", "/part", "", ""},
+	{"GET", "/auto", "", ""},
 }
 
 const policyConfig = `
@@ -51,6 +57,10 @@ clusters:
     protocol: h2
     tls: {verify: false}
     endpoints: [{address: 127.0.0.1:9443}]
+  - name: auto
+    protocol: auto
+    tls: {verify: false}
+    endpoints: [{address: 127.0.0.1:9443}]
 routes:
   - {name: api, match: {path: /api/*}, cluster: api, mirror: {cluster: cache}, timeouts: {total: 20s}}
   - {name: cache, match: {path: /cache/*}, cluster: cache}
@@ -58,6 +68,11 @@ routes:
   - {name: shop, match: {path: /shop/*}, cluster: shop}
   - {name: upload, match: {path: /upload}, cluster: cache, buffer_request: 64KiB, max_body: 1MiB, allow_upgrade: true}
   - {name: secure, match: {path: /secure}, cluster: secure}
+  - {name: own, match: {path: /own/*}, cluster: api, retry: {retries: 3, when: [connect, status], statuses: [503], per_try: 2s, hedge: false}}
+  - {name: never, match: {path: /never}, cluster: api, retry: {retries: 0}}
+  - {name: rpc, match: {path: /rpc/*}, cluster: api, retry: {when: [status], grpc_statuses: [unavailable, resource_exhausted], non_idempotent: true}}
+  - {name: part, match: {path: /part}, split: [{cluster: api, weight: 9}, {cluster: cache}], retry: {retries: 4, when: [connect]}}
+  - {name: auto, match: {path: /auto}, cluster: auto}
 `
 
 // Policies and the endpoint that would serve, as people read it. BLITZ_GOLDEN=update writes the file anew.
