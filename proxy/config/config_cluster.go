@@ -93,7 +93,8 @@ type HealthCheck struct {
 
 // Outlier ejects endpoints because of how they answer real requests, for a while. All workers count together.
 type Outlier struct {
-	// Answers of 5xx and failures in a row that eject; 0 is off.
+	// Answers of 5xx and failures in a row that eject; 0 is off. Calls of gRPC count by their status, in the head or the trailers: UNAVAILABLE as 503,
+	// DEADLINE_EXCEEDED as 504, UNKNOWN, INTERNAL, DATA_LOSS and none at all as 500.
 	Consecutive5xx int `yaml:"consecutive_5xx" min:"0" max:"1000000"`
 	// The same for 502, 503, 504, broken connections and timeouts only.
 	ConsecutiveGateway int `yaml:"consecutive_gateway" min:"0" max:"1000000"`

@@ -388,6 +388,7 @@ func (c *Conn) finish(extra bool) {
 	reusable := c.keepAlive && !extra && !c.untilEOF && c.whole(q) && !c.sending && !c.recv.Ended() &&
 		c.sendErr == nil && !x.Tunnel
 	trailers := c.body.Trailers()
+	q.judgeEnd(trailers)
 	q.conn, c.req = nil, nil
 	x.Up = nil
 	if reusable {

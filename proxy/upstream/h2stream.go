@@ -187,6 +187,7 @@ func (c *h2Conn) resume(q *Request) {
 // complete ends the exchange: the response is whole.
 func (c *h2Conn) complete(q *Request, trailers []wire.Field) {
 	x := q.x
+	q.judgeEnd(trailers)
 	c.reset(q, h2.Cancel)
 	x.Up = nil
 	q.free()

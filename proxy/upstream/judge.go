@@ -12,9 +12,10 @@ const failedLatency = 1e9
 
 // judge counts a failed attempt against its endpoint.
 func (q *Request) judge(f *exchange.Failure) {
-	if f.Source != exchange.FromUpstream || q.on == nil || q.answered {
+	if f.Source != exchange.FromUpstream || q.on == nil || q.answered && !(q.unjudged && f == exchange.ErrTruncated) {
 		return
 	}
+	q.unjudged = false
 	o := endpoint.GatewayError
 	if f.Flags&exchange.UpstreamConnectFailure != 0 {
 		o = endpoint.ConnectError
@@ -24,19 +25,52 @@ func (q *Request) judge(f *exchange.Failure) {
 	q.count(o)
 }
 
-// judgeStatus counts an answered attempt.
-func (q *Request) judgeStatus(status int) {
-	o := endpoint.Success
+// judgeHead counts an answered attempt by its head. Of a gRPC call that tells all only when it is the whole answer; otherwise the trailers do.
+func (q *Request) judgeHead(resp *wire.Response) {
+	status := resp.Status
+	q.unjudged = false
+	if q.x.GRPC && status == 200 {
+		code, given := grpcCode(resp.Fields)
+		if q.unjudged = !given; given {
+			status = grpcAsHTTP(code)
+		}
+	}
 	now := q.client.env.Loop.Now()
 	latency := now - q.began
-	switch {
-	case status >= 502 && status <= 504:
-		o, latency = endpoint.GatewayError, max(latency, failedLatency)
-	case status >= 500:
-		o, latency = endpoint.ServerError, max(latency, failedLatency)
+	if status >= 500 {
+		latency = max(latency, failedLatency)
 	}
 	q.on.load.Observe(latency, now)
-	q.count(o)
+	if !q.unjudged {
+		q.count(outcome(status))
+	}
+}
+
+// judgeEnd counts a gRPC call by its trailers, if its head did not tell. One without a status is broken
+// (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
+func (q *Request) judgeEnd(trailers []wire.Field) {
+	if !q.unjudged || q.on == nil {
+		return
+	}
+	q.unjudged = false
+	status := 500
+	if code, given := grpcCode(trailers); given {
+		status = grpcAsHTTP(code)
+	}
+	if status >= 500 {
+		q.on.load.Observe(failedLatency, q.client.env.Loop.Now())
+	}
+	q.count(outcome(status))
+}
+
+func outcome(status int) endpoint.Outcome {
+	switch {
+	case status >= 502 && status <= 504:
+		return endpoint.GatewayError
+	case status >= 500:
+		return endpoint.ServerError
+	}
+	return endpoint.Success
 }
 
 // count counts an outcome here and, where endpoints are ejected for their failures, for all workers.
@@ -75,7 +109,7 @@ func (q *Request) accept(resp *wire.Response, p *pool) bool {
 	if q.on == nil { // the endpoint was let go already
 		q.enter(p)
 	}
-	q.judgeStatus(resp.Status)
+	q.judgeHead(resp)
 	if !q.x.Tunnel && q.retryStatus(resp) {
 		return false
 	}

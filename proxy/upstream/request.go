@@ -48,6 +48,7 @@ type Request struct {
 	finished                     bool // the request body is complete in q
 	paused                       bool // Body returned false
 	answered                     bool // the final response head was passed on
+	unjudged                     bool // the trailers tell how it went
 	dead                         bool // waiting for the connection's OnClose to give q's memory back
 
 	on       *pool              // this attempt is in flight there

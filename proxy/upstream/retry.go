@@ -121,24 +121,9 @@ func lists(r *cluster.Retry, resp *wire.Response, grpc bool) bool {
 	if !grpc || r.GRPC == 0 {
 		return false
 	}
-	for i := range resp.Fields {
-		f := &resp.Fields[i]
-		if f.ID != wire.FieldOther || !wire.EqualFold(f.Name, grpcStatus) {
-			continue
-		}
-		code := 0
-		for _, c := range f.Value {
-			if c < '0' || c > '9' || len(f.Value) > 2 {
-				return false
-			}
-			code = code*10 + int(c-'0')
-		}
-		return code < 32 && r.GRPC>>code&1 != 0
-	}
-	return false
+	code, given := grpcCode(resp.Fields)
+	return given && code < 32 && r.GRPC>>code&1 != 0
 }
-
-var grpcStatus = []byte("grpc-status")
 
 // retryAfter is the value of Retry-After (RFC 9110 section 10.2.3), 0 when there is none. A date counts as too long.
 func retryAfter(resp *wire.Response) time.Duration {
