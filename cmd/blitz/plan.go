@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/blitz-gateway/blitz/proxy/config"
+	"github.com/blitz-gateway/blitz/proxy/server"
 )
 
 // PlanCmd is `blitz plan --config NEW [--admin ADDR | --current FILE]`.
@@ -18,9 +20,10 @@ type PlanCmd struct {
 	Config  string `required:"" help:"The configuration that would be loaded." placeholder:"NEW"`
 	Admin   string `help:"Admin address of the running gateway." placeholder:"ADDR" default:"127.0.0.1:9901" xor:"from"`
 	Current string `help:"Compare with this file in place of a running gateway." placeholder:"FILE" xor:"from"`
+	JSON    bool   `name:"json" help:"Print JSON."`
 }
 
-// Run prints what a reload would change. Nothing is changed. The status is 0 whether something would change or not, and 1 when the new configuration is
+// Run prints what a reload would change, and how many connections of the running gateway that concerns. Nothing is changed. The status is 0 whether something would change or not, and 1 when the new configuration is
 // not valid or the running one cannot be had.
 func (c *PlanCmd) Run() error { return c.run(os.Stdout, os.Stderr) }
 
@@ -29,16 +32,45 @@ func (c *PlanCmd) run(out, errs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var now *config.Config
 	if c.Current != "" {
-		now, err = loadConfig(c.Current, errs)
-	} else {
-		now, err = runningConfig(c.Admin)
+		now, err := loadConfig(c.Current, errs)
+		if err != nil {
+			return err
+		}
+		return c.write(out, newPlan(now, next, nil))
 	}
+	now, err := runningConfig(c.Admin)
 	if err != nil {
 		return err
 	}
-	return writePlan(out, config.Diff(now, next))
+	load, err := runningLoad(c.Admin)
+	if err != nil { // an older gateway, say: the plan is as good without
+		fmt.Fprintf(errs, "connections are not known: %v\n", err)
+	}
+	return c.write(out, newPlan(now, next, load))
+}
+
+func (c *PlanCmd) write(out io.Writer, p *plan) error {
+	if !c.JSON {
+		return p.writeText(out)
+	}
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(p)
+}
+
+// runningLoad asks a gateway what it carries.
+func runningLoad(admin string) (*server.Load, error) {
+	text, err := adminGet(admin, "/load")
+	if err != nil {
+		return nil, err
+	}
+	load := new(server.Load)
+	if err := json.Unmarshal(text, load); err != nil {
+		return nil, fmt.Errorf("GET /load: %w", err)
+	}
+	return load, nil
 }
 
 // runningConfig asks a gateway for the configuration that is in force.
@@ -84,63 +116,4 @@ func adminGet(address, path string) ([]byte, error) {
 		}
 	}
 	return io.ReadAll(r)
-}
-
-// writePlan shows the changes, and what each of them does to connections.
-func writePlan(out io.Writer, c *config.Changes) error {
-	var b strings.Builder
-	if !c.Any() {
-		b.WriteString("nothing changes\n")
-	}
-	section := func(what string, l *config.ItemChanges, added, changed, removed func(*config.ItemChange) string) {
-		if len(l.Added)+len(l.Removed)+len(l.Changed) == 0 {
-			return
-		}
-		fmt.Fprintf(&b, "%s: %d added, %d changed, %d removed, %d as before\n", what, len(l.Added), len(l.Changed), len(l.Removed), l.Kept)
-		for _, n := range l.Added {
-			fmt.Fprintf(&b, "  + %s%s\n", n, added(nil))
-		}
-		for i := range l.Changed {
-			fmt.Fprintf(&b, "  ~ %s%s\n", l.Changed[i].Name, changed(&l.Changed[i]))
-			writeKeys(&b, "      ", l.Changed[i].Keys)
-		}
-		for _, n := range l.Removed {
-			fmt.Fprintf(&b, "  - %s%s\n", n, removed(nil))
-		}
-	}
-	say := func(s string) func(*config.ItemChange) string { return func(*config.ItemChange) string { return s } }
-	section("listeners", &c.Listeners, say(": begins to accept"), func(i *config.ItemChange) string {
-		for _, k := range i.Keys {
-			if k.Key == "address" {
-				return ": the old address closes, its connections end after their request; the new one begins to accept"
-			}
-		}
-		return ": keeps its sockets and connections"
-	}, say(": closes, its connections end after their request"))
-	section("clusters", &c.Clusters, say(""), say(": requests in flight end where they are, then its connections are replaced"), say(": its connections close after their request"))
-	none := say("")
-	section("routes", &c.Routes, none, none, none)
-	if len(c.Settings) > 0 {
-		b.WriteString("settings:\n")
-		writeKeys(&b, "  ", c.Settings)
-		for _, k := range c.Settings {
-			if strings.HasPrefix(k.Key, "workers.") || k.Key == "admin.address" {
-				fmt.Fprintf(&b, "  %s needs a restart\n", k.Key)
-			}
-		}
-	}
-	_, err := io.WriteString(out, b.String())
-	return err
-}
-
-func writeKeys(b *strings.Builder, indent string, keys []config.Change) {
-	text := func(s string) string {
-		if s == "" {
-			return "(not given)"
-		}
-		return s
-	}
-	for _, k := range keys {
-		fmt.Fprintf(b, "%s%s: %s → %s\n", indent, k.Key, text(k.Old), text(k.New))
-	}
 }

@@ -45,7 +45,7 @@ const planned = `listeners: 1 added, 1 changed, 1 removed, 0 as before
       max_requests: (not given) → 100
   - old: closes, its connections end after their request
 clusters: 0 added, 1 changed, 0 removed, 1 as before
-  ~ api: requests in flight end where they are, then its connections are replaced
+  ~ api: keeps its connections
       endpoints[1].address: (not given) → "127.0.0.1:3"
       endpoints[1].weight: (not given) → 1
       timeouts.connect: 2s → 1s
@@ -92,20 +92,28 @@ func TestPlan(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer ln.Close()
+	status := "200 OK"
 	go func() {
-		for _, status := range []string{"200 OK", "404 Not Found"} {
+		for {
 			conn, err := ln.Accept()
 			if err != nil {
 				return
 			}
-			_, _ = conn.Read(make([]byte, 1024))
-			_, _ = conn.Write(append([]byte("HTTP/1.1 "+status+"\r\nConnection: close\r\n\r\n"), text...))
+			head := make([]byte, 1024)
+			n, _ := conn.Read(head)
+			if bytes.HasPrefix(head[:n], []byte("GET /config.yaml ")) {
+				_, _ = conn.Write(append([]byte("HTTP/1.1 "+status+"\r\nConnection: close\r\n\r\n"), text...))
+				status = "404 Not Found"
+			} else {
+				_, _ = conn.Write([]byte("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n"))
+			}
 			conn.Close()
 		}
 	}()
-	out, _, err = run(PlanCmd{Config: after, Admin: ln.Addr().String()})
+	out, errs, err = run(PlanCmd{Config: after, Admin: ln.Addr().String()})
 	require.NoError(t, err)
 	require.Equal(t, planned, out)
+	require.Contains(t, errs, "connections are not known: GET /load: 404 Not Found", "an older gateway")
 	_, _, err = run(PlanCmd{Config: after, Admin: ln.Addr().String()})
 	require.ErrorContains(t, err, "404 Not Found")
 }

@@ -27,7 +27,7 @@ func (e *Env) AppendInfo(dst []Info, limit int) []Info {
 			i.State = "closing"
 		case x != nil && x.Tunnel:
 			i.State = "tunnel"
-		case x != nil:
+		case x != nil, c.h2 != nil && c.h2.open != nil:
 			i.State = "request"
 		case c.requests == 0:
 			i.State = "handshake"

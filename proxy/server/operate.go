@@ -21,6 +21,9 @@ const (
 	maxLimit  = 10_000
 )
 
+// askTimeout bounds how long a question waits for busy workers.
+const askTimeout = time.Second
+
 // adminEndpoints are what the admin listener shows and does.
 func (s *Server) adminEndpoints() []admin.Endpoint {
 	return append([]admin.Endpoint{
@@ -37,6 +40,7 @@ func (s *Server) adminEndpoints() []admin.Endpoint {
 		{Method: "GET", Path: "/status", Help: "process, generation, totals: what the page shows at the top", Do: s.status},
 		{Method: "GET", Path: "/routes", Help: "routes with requests and percentiles", Do: s.routes},
 		{Method: "GET", Path: "/clusters", Help: "clusters, their endpoints with health, connections and percentiles", Do: s.clusters},
+		{Method: "GET", Path: "/load", Help: "what each listener and cluster carries now: connections, requests in flight, tunnels; blitz plan shows it", Do: s.load},
 		{Method: "GET", Path: "/connections", Help: "client connections of each worker, newest first; ?limit=100", Do: s.connections},
 		{Method: "GET", Path: "/histograms", Help: "durations by route and cluster as HdrHistogram interval log (.hlog)", Do: s.histograms},
 		{Method: "GET", Path: "/log/level", Help: "level of the log: debug, info, warn or error", Do: func(context.Context, *admin.Request) admin.Response {
@@ -128,7 +132,7 @@ func askAll[T any](ctx context.Context, s *Server, f func(*worker.Worker) T) []T
 		i int
 		v T
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	answers := make(chan answer, len(s.workers))
 	out := make([]T, len(s.workers))
