@@ -334,8 +334,9 @@ type AccessLog struct {
 	Path string `yaml:"path"`
 	// Form of a line.
 	Format string `yaml:"format" enum:"json,text"`
-	// Fields of a line, in this order. In a text line a field without a value is `-`, in JSON it is left out. Not given: all of them.
-	Fields []string `yaml:"fields" enum:"time,listener,client,method,host,path,query,protocol,status,flags,bytes_in,bytes_out,duration_us,upstream_us,attempts,route,cluster,endpoint,request_id,user_agent,code,detail"`
+	// Fields of a line, in this order. In a text line a field without a value is `-`, in JSON it is left out. `tls` (version), `cipher`, `alpn` and `sni` are those of the
+	// client's connection, without a value where it has no TLS. Not given: all of them, in a text line without those four.
+	Fields []string `yaml:"fields" enum:"time,listener,client,method,host,path,query,protocol,status,flags,bytes_in,bytes_out,duration_us,upstream_us,attempts,route,cluster,endpoint,request_id,user_agent,tls,cipher,alpn,sni,code,detail"`
 	// Share of the requests that get a line, from 0 to 1. Failures (5xx, a response flag, no response at all) and slow requests always get one.
 	Sample Fraction `yaml:"sample"`
 	// A request that takes this long is slow: it is logged whatever the sample. 0: none is.

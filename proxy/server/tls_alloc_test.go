@@ -83,13 +83,16 @@ func (q *quietTLS) ask(request, end []byte, size int, got []byte) int {
 func TestTLSRequestsAllocateNothing(t *testing.T) {
 	const warmUp, requests, allowed = 500, 5000, 0.01
 	for _, engine := range []string{"uring", "epoll"} {
-		for _, x := range []struct{ name, request, end string }{
-			{"static", get("/hello", "User-Agent: test"), "hello\n"},
-			{"proxied", get("/proxied", "User-Agent: test"), "proxied"},
+		for _, x := range []struct{ name, request, end, log, line string }{
+			{"static", get("/hello", "User-Agent: test"), "hello\n", "", `"tls":"TLSv1.3"`},
+			{"static and chosen fields", get("/hello", "User-Agent: test"), "hello\n", "fields: [path, sni, cipher, alpn, tls]",
+				`^\{"path":"/hello","sni":"site.test","cipher":"TLS_AES_\w+","alpn":"http/1.1","tls":"TLSv1.3"\}$`},
+			{"proxied and text", get("/proxied", "User-Agent: test"), "proxied", "format: text, fields: [tls, path, cipher, alpn, sni]",
+				`^"TLSv1.3" "/proxied" "TLS_AES_\w+" "http/1.1" "site.test"$`},
 		} {
 			t.Run(engine+"/"+x.name, func(t *testing.T) {
 				a := newIssuer(t)
-				g := gate(t, engine, setup{endpoints: []string{quietOrigin(t)}, listener: "tls: {" + a.certificates("site.test") + "}"})
+				g := gate(t, engine, setup{endpoints: []string{quietOrigin(t)}, listener: "tls: {" + a.certificates("site.test") + "}", log: x.log})
 				q := dialQuietTLS(t, g.addr)
 				got := make([]byte, 4096)
 				size := q.ask([]byte(x.request), []byte(x.end), 0, got)
@@ -112,6 +115,11 @@ func TestTLSRequestsAllocateNothing(t *testing.T) {
 				require.True(t, worked)
 				require.Less(t, float64(after.Mallocs-before.Mallocs)/requests, allowed, "allocations per request")
 				q.conn.Close()
+				g.end()
+				log, err := os.ReadFile(g.logPath)
+				require.NoError(t, err)
+				first, _, _ := bytes.Cut(log, []byte("\n"))
+				require.Regexp(t, x.line, string(first))
 			})
 		}
 	}

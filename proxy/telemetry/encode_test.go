@@ -128,14 +128,20 @@ func entryOf(s string) *Entry {
 	b := []byte(s)
 	return &Entry{
 		Time: time.Unix(1<<37, 0), Listener: s, Client: netip.AddrPortFrom(netip.MustParseAddr("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff").WithZone("abcdefghijklmno"), 65535),
-		Method: b, Host: b, Path: b, Query: b, RequestID: b, UserAgent: b, Minor: 255, Status: -1 << 63, Flags: 1<<16 - 1, BytesIn: -1 << 63, BytesOut: -1 << 63,
-		Duration: 1<<63 - 1, UpstreamTime: 1<<63 - 1, Attempts: 1<<63 - 1, Route: s, Cluster: s, Endpoint: s, Code: s, Detail: s,
+		Method: b, Host: b, Path: b, Query: b, RequestID: b, UserAgent: b, Major: 2, Minor: 255, Status: -1 << 63, Flags: 1<<16 - 1, BytesIn: -1 << 63, BytesOut: -1 << 63,
+		Duration: 1<<63 - 1, UpstreamTime: 1<<63 - 1, Attempts: 1<<63 - 1, Route: s, Cluster: s, Endpoint: s, TLSVersion: s, TLSSuite: s, ALPN: s, ServerName: s, Code: s, Detail: s,
 	}
 }
 
 func TestLongestLine(t *testing.T) {
 	for _, s := range nasty[len(nasty)-3:] {
 		var st stamp
+		var all []field
+		for i := range fieldNames {
+			all = append(all, field(i))
+		}
+		assert.Less(t, len(st.appendFields(nil, entryOf(s), all, false)), maxLine)
+		assert.Less(t, len(st.appendFields(nil, entryOf(s), all, true)), maxLine)
 		assert.Less(t, len(st.appendJSONLine(nil, entryOf(s))), maxLine)
 		assert.Less(t, len(st.appendTextLine(nil, entryOf(s))), maxLine)
 	}

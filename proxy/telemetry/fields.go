@@ -12,7 +12,7 @@ type field uint8
 
 // fieldNames are the fields in the order of a line without a choice. They are the keys of a JSON line.
 var fieldNames = []string{"time", "listener", "client", "method", "host", "path", "query", "protocol", "status", "flags", "bytes_in", "bytes_out",
-	"duration_us", "upstream_us", "attempts", "route", "cluster", "endpoint", "request_id", "user_agent", "code", "detail"}
+	"duration_us", "upstream_us", "attempts", "route", "cluster", "endpoint", "request_id", "user_agent", "tls", "cipher", "alpn", "sni", "code", "detail"}
 
 // LogFields lists what a line may consist of.
 func LogFields() []string { return slices.Clone(fieldNames) }
@@ -134,7 +134,7 @@ func (s *stamp) appendField(dst []byte, e *Entry, f field, text bool) []byte {
 	case 6:
 		return appendValue(dst, e.Query, maxLong, text)
 	case 7:
-		dst = append(dst, `"HTTP/1.`...)
+		dst = append(append(dst, `"HTTP/`...), '0'+max(e.Major, 1), '.')
 		return append(strconv.AppendUint(dst, uint64(e.Minor), 10), '"')
 	case 8:
 		return strconv.AppendInt(dst, int64(e.Status), 10)
@@ -176,8 +176,16 @@ func (s *stamp) appendField(dst []byte, e *Entry, f field, text bool) []byte {
 	case 19:
 		return appendValue(dst, e.UserAgent, maxLong, text)
 	case 20:
-		return appendValue(dst, e.Code, maxShort, text)
+		return appendValue(dst, e.TLSVersion, maxShort, text)
 	case 21:
+		return appendValue(dst, e.TLSSuite, maxShort, text)
+	case 22:
+		return appendValue(dst, e.ALPN, maxShort, text)
+	case 23:
+		return appendValue(dst, e.ServerName, maxShort, text)
+	case 24:
+		return appendValue(dst, e.Code, maxShort, text)
+	case 25:
 		return appendValue(dst, e.Detail, maxLong, text)
 	}
 	return dst

@@ -26,6 +26,11 @@ func TestChosenFields(t *testing.T) {
 
 	require.Equal(t, `{"status":200,"path":"/a b"}`+"\n", string(s.appendFields(nil, &Entry{Status: 200, Path: []byte("/a b"), Duration: -1}, []field{8, 12, 5, 4}, false)))
 	require.Equal(t, `200 - "/a b" -`+"\n", string(s.appendFields(nil, &Entry{Status: 200, Path: []byte("/a b"), Duration: -1}, []field{8, 12, 5, 4}, true)))
+	secure := &Entry{Major: 2, TLSVersion: "TLSv1.3", TLSSuite: "AES", ALPN: "h2", ServerName: "a\"b"}
+	require.Equal(t, `{"protocol":"HTTP/2.0","sni":"a\"b","tls":"TLSv1.3","cipher":"AES","alpn":"h2"}`+"\n", string(s.appendFields(nil, secure, []field{7, 23, 20, 21, 22}, false)))
+	require.Equal(t, `"HTTP/2.0" "a\x22b" "TLSv1.3" "AES" "h2"`+"\n", string(s.appendFields(nil, secure, []field{7, 23, 20, 21, 22}, true)))
+	require.Equal(t, "{}\n", string(s.appendFields(nil, &Entry{}, []field{20, 21, 22, 23}, false)), "without TLS")
+	require.Equal(t, "- - - -\n", string(s.appendFields(nil, &Entry{}, []field{20, 21, 22, 23}, true)))
 	require.Zero(t, testing.AllocsPerRun(100, func() { scratchLine = s.appendFields(scratchLine[:0], e, all, false) }))
 }
 
