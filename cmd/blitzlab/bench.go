@@ -26,8 +26,8 @@ type benchCmd struct {
 	Pairs       int           `help:"Rounds of each measurement, in place of the profile's. Six is the least for a 95 % interval." placeholder:"N"`
 	Duration    time.Duration `help:"Measured window of each load, in place of the profile's." placeholder:"D"`
 	Connections int           `help:"Connections of load scenarios, in place of the scenario's own." placeholder:"N"`
-	Shares      bool          `help:"Offer also the shares of the slowest target's saturation that scenarios name (10, 50 and 80 %), in place of half."`
-	Budget      time.Duration `help:"What the whole bench may take, in place of the profile's (full: 36 minutes); windows are shortened to it." placeholder:"D"`
+	Shares      bool          `help:"Offer also the shares of the slowest target's saturation that scenarios name (10, 50 and 80 %; with HTTP/2 20, 50 and 80 %), in place of half."`
+	Budget      time.Duration `help:"What the whole bench may take, in place of the profile's (full: 38 minutes); windows are shortened to it." placeholder:"D"`
 	Resume      string        `json:"-" type:"existingdir" help:"Go on with the interrupted bench in this directory (results/DATE/MACHINE), with its options; finished scenarios are kept." placeholder:"DIR"`
 	Out         string        `default:"results" help:"Root of the results." placeholder:"DIR"`
 	JSON        bool          `name:"json" help:"Print the results as JSON on standard output in place of tables."`

@@ -62,7 +62,7 @@ func TestSelect(t *testing.T) {
 		return out
 	}
 	const standard = "h1-static h1-proxy-100b h1-proxy-1k h1-churn h1-large h1-tls-proxy h2-static h2-proxy h2-proxy-h2 grpc-unary tls-handshake " +
-		"tls-handshake-resumed h1-slo h2-slo idle-10k idle-10k-tls scaling cold-start"
+		"tls-handshake-resumed h1-slo h2-slo h1-proxy-full idle-10k idle-10k-tls scaling cold-start reload-10 reload-10k chaos"
 	for _, c := range []struct{ in, want string }{
 		{"cold-start,h1-static", "h1-static cold-start"},
 		{"h1-proxy", "h1-proxy-100b h1-proxy-1k"},

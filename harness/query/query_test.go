@@ -69,8 +69,21 @@ func TestTheDatabaseIsTheResults(t *testing.T) {
 	samples, figures, ratios, newest := 0, 0, 0, len(report.Latest(all))
 	for _, s := range all {
 		samples, figures, ratios = samples+len(s.Samples), figures+len(report.Figures(s.Result)), ratios+len(report.Ratios(s.Result))
-		f := report.Figures(s.Result)[0]
-		where := " FROM figures WHERE run = '" + s.Run.ID + "' AND scenario = '" + s.Scenario.Name + "' AND target = '" + f.Target + "' AND metric = '" + f.Metric + "' ORDER BY rate LIMIT 1"
+		here := " WHERE run = '" + s.Run.ID + "' AND scenario = '" + s.Scenario.Name + "'"
+		valid := 0
+		for _, x := range s.Samples {
+			if x.Valid() {
+				valid++
+			}
+		}
+		assert.EqualValues(t, valid, one("SELECT count(*) FROM samples"+here+" AND valid"), "%s %s", s.Run.ID, s.Scenario.Name)
+		of := report.Figures(s.Result)
+		if len(of) == 0 {
+			assert.Equal(t, "scaling", s.Scenario.Name, "all others have figures; its table has a row for each number of workers")
+			continue
+		}
+		f := of[0]
+		where := " FROM figures" + here + " AND target = '" + f.Target + "' AND metric = '" + f.Metric + "' ORDER BY rate LIMIT 1"
 		assert.Equal(t, f.Median, one("SELECT median"+where))
 		assert.Equal(t, f.Lo, one("SELECT lo"+where))
 	}

@@ -40,7 +40,7 @@ const first = `(() => {
 func pages(t *testing.T) map[string][]byte {
 	toy, err := report.HTML(report.Fixture(t), report.Trends)
 	require.NoError(t, err)
-	all, err := result.ReadAll("../../results")
+	all, err := report.Committed()
 	require.NoError(t, err)
 	var rs []*result.Result
 	for _, s := range all {

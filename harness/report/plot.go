@@ -279,7 +279,7 @@ func plots(st result.Stored) ([]string, error) {
 			names = append(names, s.Target)
 			seen, with, without = append(seen, one(s.Reload.Seen.P50)), append(with, one(s.Reload.Kept.Response.P99)), append(without, one(s.Reload.QuietKept.Response.P99))
 		}
-		add(bars("From telling to the first answer of the new configuration, median", "ms", names, seen))
+		add(bars("Until the new configuration answers, median", "ms", names, seen))
 		add(bars("p99 on kept connections with reloads", "ms", names, with))
 		add(bars("p99 on kept connections without reloads", "ms", names, without))
 	case hasPhase(r, result.ChaosPhase):
