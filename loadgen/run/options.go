@@ -79,6 +79,8 @@ const (
 	defaultLateness = time.Millisecond
 	// minInterval is what merging the histograms of an interval takes, many times over.
 	minInterval = 10 * time.Millisecond
+	// maxHeld bounds the intervals that are kept until the end of the run: one of 10 ms for about 160 s.
+	maxHeld = 1 << 14
 	// maxAhead keeps a slip of the finger in StartAt from waiting for ever.
 	maxAhead = time.Hour
 	// maxConnections keeps a slip of the finger from asking for all memory.
@@ -134,6 +136,9 @@ func (o *Options) fill() error {
 		return fmt.Errorf("interval: %v, must be at least %v", o.Interval, minInterval)
 	case o.Duration <= 0:
 		return fmt.Errorf("duration: %v, must be more than 0", o.Duration)
+	case o.held() > maxHeld:
+		return fmt.Errorf("interval: %v makes %d intervals of a run of %v, and intervals below %v are kept in memory until its end, %d at most: choose a longer --interval (%v at least), or a shorter --duration",
+			o.Interval, o.held(), o.Warmup+o.Duration, defaultInterval, maxHeld, o.shortestInterval())
 	case !o.StartAt.IsZero() && time.Until(o.StartAt) > maxAhead:
 		return fmt.Errorf("start at %v: more than %v from now", o.StartAt.UTC().Format(time.RFC3339), maxAhead)
 	case o.Warmup < 0 || o.Timeout < 0 || o.MaxLateness < 0:
@@ -148,6 +153,12 @@ func (o *Options) held() int {
 		return 0
 	}
 	return int((o.Warmup+o.Duration)/o.Interval) + 2
+}
+
+// shortestInterval is the shortest one, in whole milliseconds, of which the run makes no more than maxHeld; defaultInterval ones are not kept.
+func (o *Options) shortestInterval() time.Duration {
+	least := (o.Warmup + o.Duration) / (maxHeld - 2)
+	return min((least/time.Millisecond+1)*time.Millisecond, defaultInterval)
 }
 
 // share is how many of n things part i of parts gets.

@@ -280,6 +280,28 @@ func TestShortIntervalsAddUp(t *testing.T) {
 	require.ErrorContains(t, err, "interval: 1ms, must be at least 10ms")
 }
 
+// Intervals that are kept until the end of a run are bounded, and the error says an --interval with which it would be done.
+func TestShortIntervalsAreBounded(t *testing.T) {
+	for _, c := range []struct {
+		d, interval time.Duration
+		want        string
+	}{
+		{time.Hour, 10 * time.Millisecond, "choose a longer --interval (220ms at least)"},
+		{1000 * time.Hour, 999 * time.Millisecond, "choose a longer --interval (1s at least)"},
+		{time.Hour, 220 * time.Millisecond, ""},
+		{1000 * time.Hour, time.Second, ""}, // each goes to the log as it ends
+		{2 * time.Minute, 10 * time.Millisecond, ""},
+	} {
+		o := Options{Workload: newWorkload(t, "http://127.0.0.1:1/"), Rate: 1, Connections: 1, Duration: c.d, Interval: c.interval}
+		err := o.fill()
+		if c.want == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, c.want)
+	}
+}
+
 func TestManyConnectionsAndAnUnreachableServer(t *testing.T) {
 	eachEngine(t, func(t *testing.T, engine string) {
 		url := newOrigin(t, origin.Options{Engine: "epoll"})
