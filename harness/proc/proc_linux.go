@@ -2,6 +2,7 @@ package proc
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -22,7 +23,13 @@ func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: t
 
 func ignoreInterrupts() { signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP) }
 
-func killGroup(pgid int) { _ = syscall.Kill(-pgid, syscall.SIGKILL) }
+// killGroup is no error when the last process of the group ended before (ESRCH): that is what was wanted.
+func killGroup(pgid int) error {
+	if err := syscall.Kill(-pgid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("kill process group %d: %w", pgid, err)
+	}
+	return nil
+}
 
 // startPinned forks from a thread that carries the wanted CPU set, which the child inherits: no wrapper program between fork and
 // the first instruction of the target, so that a cold start is measured and not taskset.
@@ -163,16 +170,17 @@ func groupPIDs(pgid int, zombies bool) ([]int, error) {
 		}
 		out = append(out, pid)
 	}
+	slices.Sort(out)
 	return out, nil
 }
 
-// markedGroups are the process groups in which a process was started with the variable mark (NAME=value) in its environment.
-func markedGroups(mark string) []int {
+// markedProcesses are those that were started with the variable mark (NAME=value) in their environment, by their IDs. Of one that has ended nothing is left to read.
+func markedProcesses(mark string) []member {
 	names, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {
 		return nil
 	}
-	var out []int
+	var out []member
 	for _, name := range names {
 		b, err := os.ReadFile(name) // of another user's process, or of one that has gone: not ours
 		if err != nil || !slices.Contains(strings.Split(string(b), "\x00"), mark) {
@@ -183,9 +191,10 @@ func markedGroups(mark string) []int {
 			continue
 		}
 		if st, err := readStat(pid); err == nil && st.pgrp > 1 {
-			out = append(out, st.pgrp)
+			out = append(out, member{pid, st.pgrp})
 		}
 	}
+	slices.SortFunc(out, func(a, b member) int { return cmp.Compare(a.pid, b.pid) })
 	return out
 }
 

@@ -9,7 +9,7 @@ import (
 
 func ownGroup(*exec.Cmd)                 {}
 func ignoreInterrupts()                  {}
-func killGroup(int)                      {}
+func killGroup(int) error                { return nil }
 func startPinned(*Process) error         { return ErrUnsupported }
 func PinSelf([]int) error                { return ErrUnsupported }
 func cpuTime(int) (time.Duration, error) { return 0, ErrUnsupported }
@@ -26,5 +26,5 @@ func OwnCPU() (time.Duration, error)  { return 0, ErrUnsupported }
 func Census() map[int]Citizen         { return nil }
 func Spin(int) (time.Duration, error) { return 0, ErrUnsupported }
 
-// markedGroups: there is no /proc to look into.
-func markedGroups(string) []int { return nil }
+// markedProcesses: there is no /proc to look into.
+func markedProcesses(string) []member { return nil }

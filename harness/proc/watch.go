@@ -2,10 +2,12 @@ package proc
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -78,16 +80,62 @@ func Watch(r io.Reader) {
 			delete(groups, pgid)
 		}
 	}
+	var failed error
 	for pgid := range groups {
-		killGroup(pgid)
+		failed = errors.Join(failed, killGroup(pgid))
 	}
 	// The laboratory may have been killed between the start of a process and the line about it; that process may even be about to become one.
-	for _, pause := range [...]time.Duration{0, 50 * time.Millisecond, 200 * time.Millisecond} {
-		time.Sleep(pause)
-		for _, pgid := range markedGroups(mark(os.Getpid())) {
-			killGroup(pgid)
-		}
+	mine := mark(os.Getpid())
+	if err := errors.Join(failed, endMarked(func() []member { return markedProcesses(mine) }, killGroup, time.Sleep)); err != nil {
+		fmt.Fprintln(os.Stderr, "watcher:", err)
 	}
+}
+
+// member is a process of a process group.
+type member struct{ pid, pgrp int }
+
+const (
+	// maxReadings of /proc until two agree: more would be a tree that does nothing but fork.
+	maxReadings = 100
+	// maxKills bounds the rounds of endMarked, killPause lies between them: together ten seconds, far more than a killed process takes to go.
+	maxKills  = 1000
+	killPause = 10 * time.Millisecond
+)
+
+// endMarked kills the groups of what list finds, until it finds nothing at once, 50 and 200 ms later.
+func endMarked(list func() []member, kill func(pgid int) error, sleep func(time.Duration)) error {
+	quiet := [...]time.Duration{0, 50 * time.Millisecond, 200 * time.Millisecond}
+	n := 0
+	var failed error
+	for range maxKills {
+		sleep(quiet[n])
+		found := settled(list)
+		if len(found) == 0 {
+			if n++; n == len(quiet) {
+				return nil
+			}
+			continue
+		}
+		n, failed = 0, nil
+		for _, m := range found {
+			failed = errors.Join(failed, kill(m.pgrp))
+		}
+		sleep(killPause)
+	}
+	return errors.Join(fmt.Errorf("processes are left after %d rounds of SIGKILL", maxKills), failed)
+}
+
+// settled reads until two readings in a row agree: a child that is forked while /proc is read may be in none of the pages that are still to come.
+func settled(list func() []member) []member {
+	last := list()
+	for range maxReadings {
+		now := list()
+		if slices.Equal(now, last) {
+			break
+		}
+		last = now
+	}
+	return last
 }
 
 // mark is the environment variable by which the watcher with this process ID knows what it watches over.
