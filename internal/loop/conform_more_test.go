@@ -307,3 +307,33 @@ func TestTimerThatArmsItself(t *testing.T) {
 		}
 	})
 }
+
+// What answers a Send is delivered behind its OnSend: otherwise a handler would take an answer for one that came too early.
+func TestAnswerComesBehindItsSend(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w world) {
+		if w.Faulty() {
+			t.Skip("its kernel tells of a send when it likes")
+		}
+		const rounds = 20
+		c, p := pair(t, w, nil)
+		answers := 0
+		c.onRecv = func([]byte) {
+			if answers++; c.inSend {
+				t.Errorf("answer %d came before OnSend", answers)
+			}
+		}
+		second := false
+		c.onSend = func() {
+			if second = !second; second { // from the callbacks of a turn, whose events come with the next one
+				c.send([]byte("2"))
+			}
+		}
+		for n := 1; n <= rounds; n++ {
+			c.send([]byte("1"))
+			var asked []byte
+			until(t, w, "both parts of the question", func() bool { asked = append(asked, p.Read()...); return string(asked) == "12" })
+			p.Write([]byte("answer"))
+			until(t, w, "the answer", func() bool { return answers == n && !c.inSend })
+		}
+	})
+}

@@ -197,8 +197,20 @@ func (e *epollLoop) connected(s *slot) {
 }
 
 // receive reads until the socket is empty, the handler has had enough, or its share of the turn is used up.
+//
+// Sends that are done are told of first: what is read may answer them, and a handler must not see the answer while it believes that it is
+// still asking. How many is limited, since each may begin the next and the peer must be heard in between.
 func (e *epollLoop) receive(s *slot, id ID) {
-	for range readsPerTurn {
+	for n := 0; s.is(sSendDone) && n < readsPerTurn; n++ {
+		e.sendDone(s, s.err)
+		if e.dead(s, id) || !s.is(sReadable) || !s.is(sRecvOn|sRecvOnce) {
+			return
+		}
+	}
+	for i := range readsPerTurn {
+		if i > 0 && s.is(sSendDone) {
+			break // begun by the last OnRecv: the rest is for later, behind its completion
+		}
 		p := e.buf
 		once := s.is(sRecvOnce)
 		if once {
