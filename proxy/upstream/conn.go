@@ -451,8 +451,12 @@ func (c *Conn) OnRecvEnd(err error) {
 	case c.in.Len() > 0:
 		c.failed(exchange.ErrTruncated)
 	case !c.reused && refusal(err) != "":
-		e.Count.UpstreamConnectFailures++
 		q.x.Detail = refusal(err)
+		if c.interim > 0 || c.asked() && !refusedOurs(err) {
+			c.failed(exchange.ErrReset) // the endpoint may have read the request
+			return
+		}
+		e.Count.UpstreamConnectFailures++
 		c.failed(exchange.ErrUpstreamTLS)
 	case c.sendErr != nil:
 		c.failed(c.sendErr)
@@ -460,6 +464,9 @@ func (c *Conn) OnRecvEnd(err error) {
 		c.failed(exchange.ErrReset)
 	}
 }
+
+// asked tells whether the endpoint may have seen something of the request.
+func (c *Conn) asked() bool { return c.sentBytes > 0 || c.sending || c.sendErr != nil }
 
 // OnRecvStopped implements loop.Handler.
 func (c *Conn) OnRecvStopped() {

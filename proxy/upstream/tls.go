@@ -66,6 +66,33 @@ func refusal(err error) (detail string) {
 	return ""
 }
 
+// refusedOurs tells whether the alert that ended a connection is one about our certificate (RFC 8446 section 6.2). In TLS 1.3 it may come behind
+// the beginning of a request, which the endpoint then has not read: it reads nothing before it has verified the client.
+func refusedOurs(err error) bool {
+	var t *tlsrec.Error
+	if !errors.As(err, &t) || !t.Received {
+		return false
+	}
+	switch t.Alert {
+	case alertBadCertificate, alertUnsupportedCertificate, alertCertificateRevoked, alertCertificateExpired, alertCertificateUnknown,
+		alertUnknownCA, alertAccessDenied, alertCertificateRequired:
+		return true
+	}
+	return false
+}
+
+// The alerts about certificates.
+const (
+	alertBadCertificate         tlsrec.Alert = 42
+	alertUnsupportedCertificate tlsrec.Alert = 43
+	alertCertificateRevoked     tlsrec.Alert = 44
+	alertCertificateExpired     tlsrec.Alert = 45
+	alertCertificateUnknown     tlsrec.Alert = 46
+	alertUnknownCA              tlsrec.Alert = 48
+	alertAccessDenied           tlsrec.Alert = 49
+	alertCertificateRequired    tlsrec.Alert = 116
+)
+
 // behind tells whether something may follow what has been delivered: bytes in the kernel, behind a receive that filled its buffer, or what
 // TLS has received and not opened yet.
 func (c *Conn) behind() bool {
