@@ -48,8 +48,8 @@ type Config struct {
 	MinPairs, Step, MaxPairs int
 	// Budget ends measuring; no round is begun after it.
 	Budget time.Duration
-	// Measure returns one value for each metric of one arm in one scenario.
-	Measure func(ctx context.Context, scenario string, arm Arm) (Sample, error)
+	// Measure returns one value for each metric of each arm in one scenario, measured in this order.
+	Measure func(ctx context.Context, scenario string, order []Arm) ([arms]Sample, error)
 	// Guard may be nil.
 	Guard   Guard
 	Waivers []Waiver
@@ -193,56 +193,57 @@ func (r *run) round(ctx context.Context, order []int) (disturbed error, end *sto
 			return nil, nil, err
 		}
 	}
-	type sampleKey struct {
-		scenario string
-		arm      Arm
+	in := make([]Arm, len(order))
+	for i, a := range order {
+		in[i] = Arm(a)
 	}
-	got := map[sampleKey]Sample{}
+	got := map[string][arms]Sample{}
 	for _, scenario := range r.Scenarios {
-		for _, i := range order {
-			arm := Arm(i)
-			s, err := r.once(ctx, scenario, arm)
-			if errors.Is(err, ErrInvalid) {
-				return nil, &stop{why: fmt.Sprintf("%s, %s: %v, %d times in a row.", scenario, arm, err, invalidLimit), invalid: true}, nil
-			}
-			if err != nil {
-				return nil, nil, fmt.Errorf("%s, %s: %w", scenario, arm, err)
-			}
+		each, err := r.once(ctx, scenario, in)
+		if errors.Is(err, ErrInvalid) {
+			return nil, &stop{why: fmt.Sprintf("%s: %v, %d times in a row.", scenario, err, invalidLimit), invalid: true}, nil
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", scenario, err)
+		}
+		for arm, s := range each {
 			for _, m := range r.Metrics {
 				if _, ok := s.Values[m.Key]; !ok {
-					return nil, nil, fmt.Errorf("%s, %s: no value for %s", scenario, arm, m.Name)
+					return nil, nil, fmt.Errorf("%s, %s: no value for %s", scenario, Arm(arm), m.Name)
 				}
 			}
-			got[sampleKey{scenario, arm}] = s
 		}
+		got[scenario] = each
 	}
 	if disturbed := finish(); disturbed != nil {
 		return disturbed, nil, nil
 	}
-	for k, s := range got {
-		for _, m := range r.Metrics {
-			d := r.data[key{k.scenario, m.Key}]
-			d.values[k.arm] = append(d.values[k.arm], s.Values[m.Key])
-			if m.Quantile > 0 {
-				d.tails[k.arm] = append(d.tails[k.arm], s.Tail...)
-				d.block = max(1, len(s.Tail))
+	for scenario, each := range got {
+		for arm, s := range each {
+			for _, m := range r.Metrics {
+				d := r.data[key{scenario, m.Key}]
+				d.values[arm] = append(d.values[arm], s.Values[m.Key])
+				if m.Quantile > 0 {
+					d.tails[arm] = append(d.tails[arm], s.Tail...)
+					d.block = max(1, len(s.Tail))
+				}
 			}
 		}
 	}
 	return nil, nil, nil
 }
 
-func (r *run) once(ctx context.Context, scenario string, arm Arm) (s Sample, err error) {
+func (r *run) once(ctx context.Context, scenario string, order []Arm) (s [arms]Sample, err error) {
 	for range invalidLimit {
 		if err := ctx.Err(); err != nil {
 			return s, err
 		}
-		s, err = r.Measure(ctx, scenario, arm)
+		s, err = r.Measure(ctx, scenario, order)
 		if !errors.Is(err, ErrInvalid) {
 			return s, err
 		}
 		r.invalid++
-		r.Progress(fmt.Sprintf("%s, %s: %v", scenario, arm, err))
+		r.Progress(fmt.Sprintf("%s: %v", scenario, err))
 	}
 	return s, err
 }

@@ -28,7 +28,16 @@ type world struct {
 	spoil func(n int) bool
 }
 
-func (w *world) measure(_ context.Context, scenario string, arm Arm) (Sample, error) {
+func (w *world) measure(ctx context.Context, scenario string, order []Arm) (out [arms]Sample, err error) {
+	for _, a := range order {
+		if out[a], err = w.one(ctx, scenario, a); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+func (w *world) one(_ context.Context, scenario string, arm Arm) (Sample, error) {
 	w.now = w.now.Add(2 * time.Second)
 	w.measured++
 	if w.spoil != nil && w.spoil(w.measured) {
@@ -162,17 +171,21 @@ func TestInvalidMeasurements(t *testing.T) {
 func TestFailuresAndInterruptsEndTheGate(t *testing.T) {
 	c := Config{Scenarios: []string{"s"}, Metrics: only(profiles["short"].Metrics, CPU, RPS, P99), MinPairs: 1, Step: 1, MaxPairs: 1, Order: lab.Schedule, Now: time.Now, Progress: func(string) {}}
 	boom := errors.New("boom")
-	c.Measure = func(context.Context, string, Arm) (Sample, error) { return Sample{}, boom }
+	always := func(values map[string]float64) func(context.Context, string, []Arm) ([arms]Sample, error) {
+		return func(context.Context, string, []Arm) (out [arms]Sample, err error) {
+			for a := range out {
+				out[a].Values = values
+			}
+			return out, nil
+		}
+	}
+	c.Measure = func(context.Context, string, []Arm) (out [arms]Sample, err error) { return out, boom }
 	_, err := Run(context.Background(), c)
 	require.ErrorIs(t, err, boom)
-	c.Measure = func(context.Context, string, Arm) (Sample, error) {
-		return Sample{Values: map[string]float64{CPU: 1}}, nil
-	}
+	c.Measure = always(map[string]float64{CPU: 1})
 	_, err = Run(context.Background(), c)
 	require.ErrorContains(t, err, "no value for")
-	c.Measure = func(context.Context, string, Arm) (Sample, error) {
-		return Sample{Values: map[string]float64{CPU: 0, RPS: 1, P99: 1}}, nil
-	}
+	c.Measure = always(map[string]float64{CPU: 0, RPS: 1, P99: 1})
 	_, err = Run(context.Background(), c)
 	require.ErrorContains(t, err, "not both positive")
 	ctx, cancel := context.WithCancel(context.Background())

@@ -36,12 +36,18 @@ func NewLaboratory(ctx context.Context, l *lab.Lab, p Profile, scenarios []lab.S
 		}
 		g.sessions[s.Name] = ss
 		slowest := math.Inf(1)
-		for _, t := range []lab.Located{baseline, candidate} {
-			o, err := ss.Observe(ctx, t, 0, p.Saturation, 0)
-			if err != nil {
-				return nil, errors.Join(fmt.Errorf("%s, %s: %w", s.Name, t.Name(), err), g.Close())
+		both := []lab.Located{baseline, candidate}
+		os, err := ss.Together(ctx, both, lab.Loads{Windows: p.Windows, Window: p.Saturation})
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", s.Name, err), g.Close())
+		}
+		for i, o := range os {
+			t := both[i]
+			var rps []float64
+			for _, w := range o.Full {
+				rps = append(rps, w.Load.RPS)
 			}
-			slowest = min(slowest, o.Full.Load.RPS)
+			slowest = min(slowest, stat.Median(rps))
 			if math.IsNaN(o.Allocations) && g.profile.has(Allocs) {
 				g.profile.Metrics = slices.DeleteFunc(slices.Clone(g.profile.Metrics), func(m Metric) bool { return m.Key == Allocs })
 				g.Notes = append(g.Notes, fmt.Sprintf("Allocations are not compared: the %s does not count them.", t.Name()))
@@ -67,22 +73,37 @@ func (g *Laboratory) Close() error {
 	return errors.Join(errs...)
 }
 
-// Measure takes one sample at saturation, one at the fixed rate, and cold starts, as far as the metrics ask for them.
-func (g *Laboratory) Measure(ctx context.Context, scenario string, arm Arm) (s Sample, err error) {
-	p, t := g.profile, g.targets[arm]
+// Measure takes one sample of each arm: windows at saturation by turns, one at the fixed rate, and cold starts, as far as the metrics ask for them.
+func (g *Laboratory) Measure(ctx context.Context, scenario string, order []Arm) (out [arms]Sample, err error) {
+	p := g.profile
 	g.lab.Intervals = p.interval(g.rates[scenario])
-	o, err := g.sessions[scenario].Observe(ctx, t, g.rates[scenario], p.Saturation, p.Rate)
+	var targets []lab.Located
+	for _, a := range order {
+		targets = append(targets, g.targets[a])
+	}
+	os, err := g.sessions[scenario].Together(ctx, targets, lab.Loads{Windows: p.Windows, Window: p.Saturation, Rate: g.rates[scenario], Fixed: p.Rate})
 	if err != nil {
-		return s, err
+		return out, err
 	}
-	if !o.Full.Valid() {
-		return s, fmt.Errorf("%w: %s", ErrInvalid, strings.Join(o.Full.Invalid, "; "))
+	cpu, rps, err := sideBySide(os)
+	if err != nil {
+		return out, err
 	}
-	last := o.Full.Load
-	s.Values = map[string]float64{CPU: last.ServerCPUMicros, RPS: last.RPS}
+	for i, a := range order {
+		if out[a], err = g.sample(ctx, targets[i], os[i], cpu[i], rps[i]); err != nil {
+			return out, fmt.Errorf("%s: %w", a, err)
+		}
+	}
+	return out, nil
+}
+
+func (g *Laboratory) sample(ctx context.Context, t lab.Located, o lab.Observation, cpu, rps float64) (s Sample, err error) {
+	p := g.profile
+	s.Values = map[string]float64{CPU: cpu, RPS: rps}
 	if !math.IsNaN(o.Allocations) {
 		s.Values[Allocs] = o.Allocations
 	}
+	last := o.Full[len(o.Full)-1].Load
 	if o.Fixed != nil {
 		if !o.Fixed.Valid() {
 			return s, fmt.Errorf("%w: %s", ErrInvalid, strings.Join(o.Fixed.Invalid, "; "))
@@ -94,7 +115,8 @@ func (g *Laboratory) Measure(ctx context.Context, scenario string, arm Arm) (s S
 			s.Tail = append(s.Tail, counts(h))
 		}
 	}
-	s.Values[Memory] = float64(last.PSS) / (1 << 20)
+	// Not the proportional size: arms that are one and the same executable share its pages while they run side by side, the candidate shares with nobody.
+	s.Values[Memory] = float64(last.RSS) / (1 << 20)
 	if p.Starts > 0 {
 		var ms []float64
 		for range p.Starts {
@@ -107,6 +129,54 @@ func (g *Laboratory) Measure(ctx context.Context, scenario string, arm Arm) (s S
 		s.Values[Start] = stat.Median(ms)
 	}
 	return s, nil
+}
+
+// sideBySide are CPU time and throughput of each target, from windows that were measured by turns. A window tells how fast the machine is at its moment as
+// well as what the target costs; the former is in all windows of a round and is taken out by comparing with the round's mean (of logarithms). The
+// median over rounds ignores what hit a single window. A round with an invalid window is left out; half of them must remain.
+func sideBySide(os []lab.Observation) (cpu, rps []float64, err error) {
+	rounds := len(os[0].Full)
+	var why []string
+	var cs, rs [][]float64 // by round and target
+	for r := range rounds {
+		var c, q []float64
+		for _, o := range os {
+			w := o.Full[r]
+			if !w.Valid() {
+				why = append(why, w.Invalid...)
+				break
+			}
+			c, q = append(c, w.Load.ServerCPUMicros), append(q, w.Load.RPS)
+		}
+		if len(c) == len(os) {
+			cs, rs = append(cs, c), append(rs, q)
+		}
+	}
+	if 2*len(cs) < rounds || len(cs) == 0 {
+		return nil, nil, fmt.Errorf("%w: %d of %d rounds of windows at saturation, the last because %s", ErrInvalid, rounds-len(cs), rounds, why[len(why)-1])
+	}
+	return levelled(cs), levelled(rs), nil
+}
+
+// levelled is one value for each column: the median over the rows of how much it differs from the row's mean, at the level of all rows.
+func levelled(rows [][]float64) []float64 {
+	n := len(rows[0])
+	apart, level := make([][]float64, n), 0.0
+	for _, row := range rows {
+		mean := 0.0
+		for _, x := range row {
+			mean += math.Log(x) / float64(n)
+		}
+		level += mean / float64(len(rows))
+		for i, x := range row {
+			apart[i] = append(apart[i], math.Log(x)-mean)
+		}
+	}
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = math.Exp(level + stat.Median(apart[i]))
+	}
+	return out
 }
 
 // leastPerInterval are the requests without which a p99 of an interval says little.

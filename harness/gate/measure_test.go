@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/blitz-gateway/blitz/harness/lab"
+	"github.com/blitz-gateway/blitz/harness/result"
 	"github.com/blitz-gateway/blitz/internal/hdr"
 )
 
@@ -25,6 +27,37 @@ func TestTheTypicalP99IgnoresAHiccup(t *testing.T) {
 	stalled.RecordN(2_000_000, 20)
 	require.InEpsilon(t, 2_000_000, typical([]*hdr.Histogram{stalled, hiccup, stalled}, 99), 0.01)
 	require.InEpsilon(t, 9_000_000, typical([]*hdr.Histogram{cut}, 99), 0.01, "the only interval counts, however short")
+}
+
+// at is a target whose windows at saturation cost so many µs per request.
+func at(micros ...float64) lab.Observation {
+	var o lab.Observation
+	for _, c := range micros {
+		o.Full = append(o.Full, result.Sample{Load: &result.Load{ServerCPUMicros: c, RPS: 1e6 / c}})
+	}
+	return o
+}
+
+// A machine that changes its speed between rounds hides nothing, a hiccup in one window decides nothing.
+func TestWindowsSideBySideAreLevelled(t *testing.T) {
+	// 10 % dearer on a machine that is at times twice, at times half as fast; once something else fell into a window.
+	cpu, rps, err := sideBySide([]lab.Observation{at(4, 8, 2, 4, 4), at(4.4, 8.8, 2.2, 40, 4.4), at(4, 8, 2, 4, 4)})
+	require.NoError(t, err)
+	require.InEpsilon(t, 1.10, cpu[1]/cpu[0], 1e-9)
+	require.InEpsilon(t, 1/1.10, rps[1]/rps[0], 1e-9)
+	require.InEpsilon(t, cpu[0], cpu[2], 1e-9)
+	require.InDelta(t, 4, cpu[0], 1, "in the unit of the windows")
+
+	// Rounds with a window that does not count are left out, while enough remain.
+	late := at(4, 100, 4)
+	late.Full[1].Invalid = []string{"the generator was late"}
+	cpu, _, err = sideBySide([]lab.Observation{late, at(8, 8, 8)})
+	require.NoError(t, err)
+	require.InEpsilon(t, 2, cpu[1]/cpu[0], 1e-9)
+	late.Full[0].Invalid = late.Full[1].Invalid
+	_, _, err = sideBySide([]lab.Observation{late, at(8, 8, 8)})
+	require.ErrorIs(t, err, ErrInvalid)
+	require.ErrorContains(t, err, "2 of 3 rounds of windows at saturation, the last because the generator was late")
 }
 
 func TestShortIntervalsBecomeSeconds(t *testing.T) {

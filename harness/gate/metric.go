@@ -43,6 +43,8 @@ type Profile struct {
 	Name                     string
 	MinPairs, Step, MaxPairs int
 	Budget                   time.Duration
+	// Windows at saturation of each arm in each pair, measured by turns.
+	Windows int
 	// Warmup of each load, Saturation and Rate the measured windows. A Rate of 0 leaves the fixed rate out.
 	Warmup, Saturation, Rate time.Duration
 	// Interval is the length of the short intervals of Metric.Typical; longer at rates at which fewer than leastPerInterval requests would fall into one.
@@ -70,22 +72,22 @@ func metrics(cost, tail, farTail, memory, allocs, start bounds) []Metric {
 var profiles = map[string]Profile{
 	// Only what hardly depends on neighbours, with bounds that a noisy shared machine cannot reach by itself: for every push.
 	"ci": {
-		Name: "ci", MinPairs: 7, Step: 3, MaxPairs: 10, Budget: 50 * time.Second, Warmup: 100 * time.Millisecond, Saturation: 250 * time.Millisecond,
+		Name: "ci", MinPairs: 7, Step: 3, MaxPairs: 10, Budget: 50 * time.Second, Windows: 6, Warmup: 20 * time.Millisecond, Saturation: 50 * time.Millisecond,
 		Metrics: only(metrics(bounds{0.25, 0.50}, bounds{}, bounds{}, bounds{}, bounds{0.5, 1}, bounds{}), CPU, Allocs),
 	},
 	// Half a minute for one scenario on a quiet machine with two cores.
 	"quick": {
-		Name: "quick", MinPairs: 8, Step: 4, MaxPairs: 16, Budget: 45 * time.Second, Warmup: 50 * time.Millisecond, Saturation: 160 * time.Millisecond,
+		Name: "quick", MinPairs: 8, Step: 4, MaxPairs: 16, Budget: 45 * time.Second, Windows: 6, Warmup: 20 * time.Millisecond, Saturation: 40 * time.Millisecond,
 		Rate: 200 * time.Millisecond, Interval: 25 * time.Millisecond, Starts: 1,
 		Metrics: metrics(bounds{0.05, 0.08}, bounds{0.40, 1}, bounds{1, 3}, bounds{0.10, 0.15}, bounds{0.2, 0.4}, bounds{0.30, 0.60}),
 	},
 	"short": {
-		Name: "short", MinPairs: 9, Step: 3, MaxPairs: 24, Budget: 8 * time.Minute, Warmup: 200 * time.Millisecond, Saturation: time.Second,
+		Name: "short", MinPairs: 9, Step: 3, MaxPairs: 24, Budget: 8 * time.Minute, Windows: 20, Warmup: 20 * time.Millisecond, Saturation: 50 * time.Millisecond,
 		Rate: time.Second, Interval: 50 * time.Millisecond, Starts: 3,
 		Metrics: metrics(bounds{0.05, 0.08}, bounds{0.30, 0.60}, bounds{0.60, 1.5}, bounds{0.08, 0.10}, bounds{0.1, 0.2}, bounds{0.25, 0.40}),
 	},
 	"long": {
-		Name: "long", MinPairs: 12, Step: 6, MaxPairs: 48, Budget: time.Hour, Warmup: time.Second, Saturation: 3 * time.Second,
+		Name: "long", MinPairs: 12, Step: 6, MaxPairs: 48, Budget: time.Hour, Windows: 40, Warmup: 30 * time.Millisecond, Saturation: 75 * time.Millisecond,
 		Rate: 5 * time.Second, Interval: 100 * time.Millisecond, Starts: 5,
 		Metrics: metrics(bounds{0.02, 0.04}, bounds{0.10, 0.25}, bounds{0.25, 0.50}, bounds{0.04, 0.06}, bounds{0.05, 0.1}, bounds{0.10, 0.20}),
 	},

@@ -22,51 +22,97 @@ import (
 
 // Observation is what one process of a target showed under one load after the other.
 type Observation struct {
-	// Full is at saturation, Fixed at a given rate; nil when not asked for.
-	Full, Fixed *result.Sample
+	// Full are the windows at saturation, Fixed is at a given rate; nil when not asked for.
+	Full  []result.Sample
+	Fixed *result.Sample
 	// Tail holds the response times at the fixed rate: one histogram a second, or one for the whole of a shorter window.
 	Tail []*hdr.Histogram
 	// Allocations on the heap per request at saturation, by the target's own count; NaN when it does not count.
 	Allocations float64
 }
 
-// Observe starts a target once and loads it: at saturation for full, then at rate for fixed. A time of 0 leaves that load out.
-func (ss *Session) Observe(ctx context.Context, t Located, rate float64, full, fixed time.Duration) (o Observation, err error) {
+// Loads that Together gives to each target: first windows at saturation, then one at a fixed rate.
+type Loads struct {
+	// Windows at saturation, each so long; 0 for none.
+	Windows int
+	Window  time.Duration
+	// Rate in requests per second of a load of the length Fixed; a length of 0 leaves it out.
+	Rate  float64
+	Fixed time.Duration
+}
+
+// together is one of the targets that run side by side.
+type together struct {
+	Located
+	run *target.Running
+	out Observation
+	// asked are the target's counters before anything was asked and after the first question: their difference is what asking costs.
+	asked [2]map[string]float64
+}
+
+// Together starts a process of each target and loads one at a time, the others wait: the windows at saturation by turns, in the order given and then in
+// its reverse, over and over, so that what the machine does to one window it does to its neighbours as well. A shared machine changes its speed within
+// seconds; windows of some ten milliseconds that lie side by side see the same speed.
+func (ss *Session) Together(ctx context.Context, targets []Located, d Loads) (out []Observation, err error) {
 	l := ss.l
-	o.Allocations = math.NaN()
-	run, err := l.start(t, ss.s, ss.origin.portOrZero())
-	if err != nil {
-		return o, err
-	}
-	defer func() { err = errors.Join(err, run.Stop()) }()
 	want := []byte(target.StaticBody)
 	if ss.origin != nil {
 		want = ss.origin.body
 	}
-	if err := l.ready(ctx, ss.s, t, run, want); err != nil {
-		return o, err
-	}
-	now := func() time.Time { return time.Now().UTC().Round(time.Millisecond) }
-	if full > 0 {
-		o.Full = &result.Sample{Target: t.Name(), Phase: result.Saturation, Started: now()}
-		if o.Allocations, err = l.allocations(ctx, run, func() error {
-			_, err := l.loadRunning(ctx, ss.s, t, run, ss.origin, full, o.Full)
-			return err
-		}); err != nil {
-			return o, err
+	var all []*together
+	defer func() {
+		for _, t := range all {
+			err = errors.Join(err, t.run.Stop())
 		}
-	}
-	if fixed > 0 {
-		o.Fixed = &result.Sample{Target: t.Name(), Phase: result.FixedRate, Rate: rate, Started: now()}
-		hs, err := l.loadRunning(ctx, ss.s, t, run, ss.origin, fixed, o.Fixed)
+	}()
+	for _, t := range targets {
+		run, err := l.start(t, ss.s, ss.origin.portOrZero())
 		if err != nil {
-			return o, err
+			return nil, err
 		}
-		if o.Tail = hs.intervals; len(o.Tail) == 0 {
-			o.Tail = []*hdr.Histogram{hs.response}
+		g := &together{Located: t, run: run, out: Observation{Allocations: math.NaN()}}
+		all = append(all, g)
+		if err := l.ready(ctx, ss.s, t, run, want); err != nil {
+			return nil, err
+		}
+		if g.asked, err = l.ask2(ctx, run); err != nil {
+			return nil, err
 		}
 	}
-	return o, nil
+	for i := range d.Windows {
+		for k := range all {
+			t := all[k]
+			if i%2 == 1 {
+				t = all[len(all)-1-k]
+			}
+			sm := result.Sample{Target: t.Name(), Phase: result.Saturation, Round: i, Started: time.Now().UTC().Round(time.Millisecond)}
+			if _, err := l.loadRunning(ctx, ss.s, t.Located, t.run, ss.origin, d.Window, &sm); err != nil {
+				return nil, err
+			}
+			t.out.Full = append(t.out.Full, sm)
+		}
+	}
+	for _, t := range all {
+		if d.Windows > 0 {
+			if t.out.Allocations, err = l.allocations(ctx, t); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, t := range all {
+		if d.Fixed > 0 {
+			t.out.Fixed = &result.Sample{Target: t.Name(), Phase: result.FixedRate, Rate: d.Rate, Started: time.Now().UTC().Round(time.Millisecond)}
+			hs, err := l.loadRunning(ctx, ss.s, t.Located, t.run, ss.origin, d.Fixed, t.out.Fixed)
+			if err != nil {
+				return nil, err
+			}
+			if t.out.Tail = hs.intervals; len(t.out.Tail) == 0 {
+				t.out.Tail = []*hdr.Histogram{hs.response}
+			}
+		}
+		out = append(out, t.out)
+	}
+	return out, nil
 }
 
 // Cold starts a target and returns the time until its first answer.
@@ -103,35 +149,52 @@ const (
 	requests = "blitz_requests_total"
 )
 
-// allocations runs a load and divides the growth of the target's allocation counter by that of its requests. Asking costs allocations as well, so it
-// is asked three times in the same way: the first two answers show what asking costs.
-func (l *Lab) allocations(ctx context.Context, run *target.Running, load func() error) (float64, error) {
+// ask2 asks a target for its counters twice; nothing when it has no admin listener.
+func (l *Lab) ask2(ctx context.Context, run *target.Running) (seen [2]map[string]float64, err error) {
 	if run.Plan.AdminPort == 0 {
-		return math.NaN(), load()
+		return seen, nil
 	}
-	addr := net.JoinHostPort(run.Plan.Host, strconv.Itoa(run.Plan.AdminPort))
 	// The admin listener opens a moment after the workers serve: on a busy CPU the load's first answer can be earlier.
-	if err := awaitListener(ctx, addr); err != nil {
-		return 0, fmt.Errorf("admin listener of %s: %w; its log: %s", run.Target.Name(), err, run.LogTail())
+	if err := awaitListener(ctx, adminAddr(run)); err != nil {
+		return seen, fmt.Errorf("admin listener of %s: %w; its log: %s", run.Target.Name(), err, run.LogTail())
 	}
-	var seen [3]map[string]float64
 	for i := range seen {
-		if i == 2 {
-			if err := load(); err != nil {
-				return 0, err
-			}
-		}
-		var err error
-		if seen[i], err = scrape(ctx, addr); err != nil {
-			return 0, fmt.Errorf("ask %s for its counters: %w; its log: %s", run.Target.Name(), err, run.LogTail())
+		if seen[i], err = counters(ctx, run); err != nil {
+			return seen, err
 		}
 	}
-	served := seen[2][requests] - seen[1][requests]
-	if _, ok := seen[2][mallocs]; !ok || served <= 0 {
+	return seen, nil
+}
+
+// allocations divides the growth of the target's allocation counter by that of its requests since it was asked before the loads. Asking costs
+// allocations as well; the two questions before the loads show how many.
+func (l *Lab) allocations(ctx context.Context, t *together) (float64, error) {
+	if t.asked[1] == nil {
 		return math.NaN(), nil
 	}
-	asking := seen[1][mallocs] - seen[0][mallocs]
-	return max(0, seen[2][mallocs]-seen[1][mallocs]-asking) / served, nil
+	now, err := counters(ctx, t.run)
+	if err != nil {
+		return 0, err
+	}
+	before := t.asked[1]
+	served := now[requests] - before[requests]
+	if _, ok := now[mallocs]; !ok || served <= 0 {
+		return math.NaN(), nil
+	}
+	asking := before[mallocs] - t.asked[0][mallocs]
+	return max(0, now[mallocs]-before[mallocs]-asking) / served, nil
+}
+
+func adminAddr(run *target.Running) string {
+	return net.JoinHostPort(run.Plan.Host, strconv.Itoa(run.Plan.AdminPort))
+}
+
+func counters(ctx context.Context, run *target.Running) (map[string]float64, error) {
+	seen, err := scrape(ctx, adminAddr(run))
+	if err != nil {
+		return nil, fmt.Errorf("ask %s for its counters: %w; its log: %s", run.Target.Name(), err, run.LogTail())
+	}
+	return seen, nil
 }
 
 // awaitListener waits until somebody listens at addr, for at most 5 s.
