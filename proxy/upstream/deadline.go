@@ -18,10 +18,22 @@ func (q *Request) armDeadline(r *wire.Request) {
 			continue
 		}
 		if d, ok := parseGRPCTimeout(f.Value); ok {
-			q.deadline.Kind = waitDeadline
-			q.client.env.Loop.Arm(&q.deadline, d)
+			q.deadlineAt = q.client.env.Loop.Now() + int64(d)
+			q.startDeadline(d)
 		}
 		return
+	}
+}
+
+func (q *Request) startDeadline(d time.Duration) {
+	q.deadline.Kind = waitDeadline
+	q.client.env.Loop.Arm(&q.deadline, d)
+}
+
+// inheritDeadline gives q the time limit of from, whose call it makes too: whichever survives has to end with it.
+func (q *Request) inheritDeadline(from *Request) {
+	if q.deadlineAt = from.deadlineAt; q.deadlineAt != 0 {
+		q.startDeadline(time.Duration(max(q.deadlineAt-q.client.env.Loop.Now(), 1)))
 	}
 }
 

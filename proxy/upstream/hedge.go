@@ -35,6 +35,7 @@ func (q *Request) startTwin() {
 		t.free()
 		return
 	}
+	t.inheritDeadline(q)
 	cl.env.Count.Hedges++
 	q.hedged = true
 	q.twin, t.twin = t, q

@@ -38,6 +38,7 @@ type Request struct {
 	// try bounds one attempt, or delays the next; hedge starts a second one.
 	try, hedge loop.Timer
 	deadline   loop.Timer // of a gRPC call
+	deadlineAt int64      // loop time in ns at which it ends, 0: none
 
 	firstByte, idle, connectTime time.Duration
 	policy                       *cluster.RoutePolicy // of its route, nil: the cluster's
