@@ -241,3 +241,51 @@ func TestUpstreamAutoUpgrades(t *testing.T) {
 		require.Equal(t, map[string]int{"HTTP/1.1": 3, "HTTP/2.0": 3}, o.connections())
 	})
 }
+
+// A refused upgrade leaves an unused connection of HTTP/1.1 behind. A request that waits for HTTP/2 meanwhile gets its room, and a change of the cluster's
+// settings in between does not lose it.
+func TestUpstreamAutoMakesRoomBehindARefusedUpgrade(t *testing.T) {
+	engines(t, func(t *testing.T, engine string) {
+		for _, change := range []string{"", "retries: 2", "max_connections: 2"} {
+			ca := newAuthority(t, "ca")
+			asked, refuse := make(chan struct{}), make(chan struct{})
+			o := newChooser(t, ca, func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Upgrade") == "" {
+					shows(w, r)
+					return
+				}
+				close(asked)
+				<-refuse
+				w.WriteHeader(http.StatusForbidden)
+			})
+			cluster := "protocol: auto, tls: {ca: " + ca.file + "}, "
+			s := setup{endpoints: []string{o.addr}, cluster: cluster + "max_connections: 1", routes: upgradeRoute}
+			g := gate(t, engine, s)
+			upgrading, waiting := g.dial(), g.dial()
+			upgrading.send(upgradeRequest)
+			<-asked
+			waiting.send(get("/x"))
+			eventually(t, "the request waits", func() bool { return g.metric("blitz_requests_active") == 2 })
+			if change != "" {
+				s.cluster = cluster + change
+				if !strings.HasPrefix(change, "max_connections") {
+					s.cluster += ", max_connections: 1"
+				}
+				require.NoError(t, g.reload(s.yaml(engine, g.logPath)))
+			}
+			if change == "max_connections: 2" {
+				require.Contains(t, waiting.response("GET").Text, "HTTP/2.0 GET /x", "there is room as soon as the limit is higher")
+				close(refuse)
+				require.Equal(t, http.StatusForbidden, upgrading.response("GET").StatusCode)
+			} else {
+				close(refuse)
+				require.Equal(t, http.StatusForbidden, upgrading.response("GET").StatusCode)
+				require.Contains(t, waiting.response("GET").Text, "HTTP/2.0 GET /x")
+			}
+			upgrading.Close()
+			waiting.Close()
+			g.end()
+			require.Equal(t, map[string]int{"HTTP/1.1": 1, "HTTP/2.0": 1}, o.connections())
+		}
+	})
+}

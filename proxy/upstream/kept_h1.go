@@ -69,8 +69,10 @@ func (c *Conn) sendKept(q *Request) {
 	p := c.env().Pool
 	buf := p.SmallBuffer()
 	if buf != nil && q.q.Len()+headExtra > cap(buf) {
-		p.Put(buf)
-		buf = p.LargeBuffer()
+		if large := p.LargeBuffer(); large != nil || c.stage == stageHead && q.headLen+headExtra > cap(buf) {
+			p.Put(buf)
+			buf = large
+		}
 	}
 	if buf == nil {
 		q.fail(exchange.ErrOverload)

@@ -138,6 +138,9 @@ func (p *pool) serve() {
 	}
 	if p.byH2(q) {
 		p.serveH2()
+		if p.first != nil && p.byH2(p.first) { // an unused connection of HTTP/1.1 may be in the way
+			p.makeRoom()
+		}
 		return
 	}
 	if p.idle == nil && p.full() {
