@@ -243,7 +243,8 @@ func TestH2BackPressure(t *testing.T) {
 			c.headers(id, true, "GET", "/big")
 		}
 		eventually(t, "all have stalled", func() bool { return g.metric("blitz_http2_window_stalls_total") >= 9 })
-		require.Less(t, g.metric("blitz_upstream_received_bytes_total"), 10.*(1<<20))
+		// Beyond the marks, what was on its way into buffers when the pause was asked for: more on a busy machine, and never a good part of 80 MiB.
+		require.Less(t, g.metric("blitz_upstream_received_bytes_total"), 10.*size/4)
 		require.NoError(t, c.f.WriteWindowUpdate(0, 1<<30))
 		for id := uint32(1); id < 20; id += 2 {
 			require.NoError(t, c.f.WriteRSTStream(id, http2.ErrCodeCancel))
