@@ -267,8 +267,10 @@ func (l *Lab) loadSample(ctx context.Context, s Scenario, t Located, origin *ori
 		}
 		defer func() { err = errors.Join(err, a.Stop(time.Second)) }()
 	}
-	hs, err = l.loadRunning(ctx, s, t, run, origin, d, sm)
-	return hs, errors.Join(err, l.afterFull(ctx, t, run, sm))
+	if hs, err = l.loadRunning(ctx, s, t, run, origin, d, sm); err != nil {
+		return hs, err // there is no sample to which lost lines could be held, and the target may be what failed
+	}
+	return hs, l.afterFull(ctx, t, run, sm)
 }
 
 // loadRunning loads a target that runs and fills in the sample.
