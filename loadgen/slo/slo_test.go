@@ -2,6 +2,7 @@ package slo
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -79,6 +80,72 @@ func TestCapacityIsFound(t *testing.T) {
 	}
 }
 
+// A search that begins near the answer takes 15 loads at most.
+func TestLoadsOfASearch(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	o := options
+	o.From, o.Resolution = 20000, 0.1
+	for range 500 {
+		capacity := o.From * math.Exp2(6*rng.Float64()-3) // an eighth to eight times
+		s, err := Find(context.Background(), server(capacity, 0, rng), o)
+		require.NoError(t, err)
+		require.NoError(t, complete(s).Check())
+		assert.True(t, s.Complete)
+		assert.LessOrEqual(t, len(s.Probes), 15, "%v", capacity)
+		assert.LessOrEqual(t, s.FailedAt/s.Rate, 1.11)
+	}
+}
+
+// Where one load in four fails by bad luck nearly every search ends with a rate, most of them within the loads that a budget of 20 s has room for.
+func TestNoisyServers(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 10))
+	o := options
+	o.From, o.Resolution, o.Budget = 20000, 0.1, 20*time.Second
+	found, whole := 0, 0
+	for range 200 {
+		now := time.Unix(0, 0)
+		o.Now = func() time.Time { return now }
+		probe := server(30000, 0.25, rng)
+		s, err := Find(context.Background(), func(ctx context.Context, rate float64) (runfmt.Probe, error) {
+			now = now.Add(650 * time.Millisecond)
+			return probe(ctx, rate)
+		}, o)
+		require.NoError(t, err)
+		require.NoError(t, complete(s).Check())
+		assert.LessOrEqual(t, s.Rate, 30000.0)
+		if s.Rate > 0 {
+			found++
+		}
+		if s.Complete {
+			whole++
+		}
+	}
+	assert.GreaterOrEqual(t, found, 198)
+	assert.GreaterOrEqual(t, whole, 180)
+}
+
+// The time is used up while the rates that were bisected turn out too high: the highest one that held before is known.
+func TestTheTimeIsUsedUpOnTheWayDown(t *testing.T) {
+	o := options
+	now, n := time.Unix(0, 0), 0
+	o.From, o.Resolution, o.Budget, o.Now = 1000, 1, 8*time.Minute, func() time.Time { return now }
+	s, err := Find(context.Background(), func(_ context.Context, rate float64) (runfmt.Probe, error) {
+		now, n = now.Add(time.Minute), n+1
+		// 1000 and 2000 hold, 8000 does not; 4000 holds once and then no more.
+		p := runfmt.Probe{Rate: rate, Held: rate <= 2000 || rate == 4000 && n < 6}
+		if !p.Held {
+			p.Why = []string{"slow"}
+		}
+		return p, nil
+	}, o)
+	require.NoError(t, err)
+	require.NoError(t, complete(s).Check())
+	assert.False(t, s.Complete)
+	assert.Contains(t, s.Reason, "time")
+	assert.EqualValues(t, 2000, s.Rate, "%+v", s.Probes)
+	assert.Greater(t, s.FailedAt, s.Rate)
+}
+
 // A hiccup in one load of twenty moves the answer down by a little, not by much, and never above the capacity.
 func TestHiccupsAreNoLimit(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
@@ -124,7 +191,7 @@ func TestSearchesThatEndEarly(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, complete(s).Check())
 	assert.Len(t, s.Probes, 5)
-	assert.EqualValues(t, 1600, s.Rate)
+	assert.EqualValues(t, 12800, s.Rate, "100, 200, then four times as much each")
 	assert.Equal(t, 1, s.Confirmed)
 	assert.Contains(t, s.Reason, "time")
 
