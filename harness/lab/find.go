@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ func (l *Lab) findSample(ctx context.Context, s Scenario, t Located, origin *ori
 		return err
 	}
 	file := filepath.Join(dir, "find.json")
-	args := []string{"find", "--slo", s.slo, "--protocol", s.protocol(), "--connections", strconv.Itoa(l.connections(s)),
+	args := []string{"find", "--slo", cmp.Or(l.Machine.Objective, s.slo), "--protocol", s.protocol(), "--connections", strconv.Itoa(l.connections(s)),
 		"--threads", strconv.Itoa(min(len(l.Machine.Roles.Load), l.connections(s))), "--from", strconv.Itoa(findFrom), "--step", findStep.String(),
 		"--warmup", findWarmup.String(), "--resolution", fmt.Sprint(findResolution), "--confirm", strconv.Itoa(findConfirm), "--budget", l.Profile.Search.String(),
 		"--expect-body-size", strconv.FormatInt(s.bodyBytes, 10), "--expect-status", "200", "--quiet", "--json", file}

@@ -107,6 +107,11 @@ func TestRatesFitTheSlowestTarget(t *testing.T) {
 	assert.Len(t, skipped, 1)
 	rates, _ = l.rates(s, []result.Sample{sat("a", 200000), sat("b", 42000)})
 	assert.Equal(t, []float64{20000}, rates, "21,000 is no second rate")
+	l.Profile.HalfRate = false
+	rates, _ = l.rates(s, []result.Sample{sat("a", 200000), sat("b", 100000)})
+	assert.Equal(t, []float64{20000}, rates)
+	rates, _ = l.rates(s, []result.Sample{sat("a", 200000), sat("b", 10000)})
+	assert.Equal(t, []float64{5000}, rates, "a scenario is never without response times")
 	rates, skipped = l.rates(s, []result.Sample{sat("a", 200000)})
 	assert.Empty(t, rates)
 	assert.NotEmpty(t, skipped)
@@ -233,6 +238,7 @@ func TestScenarios(t *testing.T) {
 				switch {
 				case s.Search != nil:
 					assert.EqualValues(t, 1000, s.Search.Rate)
+					assert.Equal(t, "p99<1ms,errors<0.1%", s.Search.Objective)
 				case s.Load != nil:
 					assert.Positive(t, s.Load.Responses)
 					assert.Positive(t, s.Load.ServerCPUMicros)
@@ -378,4 +384,16 @@ func TestTwoLaboratoriesDoNotMeasureEachOther(t *testing.T) {
 	unlock, err = lock()
 	require.NoError(t, err)
 	unlock()
+}
+
+// A machine that holds no scenario's objective at any rate has one of its own.
+func TestObjectiveOfTheMachine(t *testing.T) {
+	l, _ := newLab(t, labtest.Programs(t))
+	l.Machine.Objective = "p99<5ms"
+	out, err := l.Run(context.Background(), scenario(t, "h1-slo"))
+	require.NoError(t, err)
+	require.NotEmpty(t, out.Result.Samples)
+	for _, s := range out.Result.Samples {
+		require.Equal(t, "p99<5ms", s.Search.Objective)
+	}
 }

@@ -186,7 +186,8 @@ func (l *Lab) loadScenario(ctx context.Context, s Scenario, r *result.Result, lo
 // stands is the share of its saturation that a target surely stands.
 const stands = 0.8
 
-// rates decides which rates every target is offered: those that the slowest one surely stands, and half of what it managed.
+// rates decides which rates every target is offered: those that the slowest one surely stands, and half of what it managed where the profile says so or
+// no other is left.
 func (l *Lab) rates(s Scenario, samples []result.Sample) (rates []float64, skipped []string) {
 	slowest := math.Inf(1)
 	for _, t := range setsRates(l.Targets) {
@@ -208,7 +209,7 @@ func (l *Lab) rates(s Scenario, samples []result.Sample) (rates []float64, skipp
 		}
 		return rates, skipped
 	}
-	if half := RoundRate(slowest / 2); len(s.rates) == 0 || l.Profile.HalfRate && (len(rates) == 0 || math.Abs(half-rates[0]) > 0.2*rates[0]) {
+	if half := RoundRate(slowest / 2); len(rates) == 0 || l.Profile.HalfRate && math.Abs(half-rates[0]) > 0.2*rates[0] {
 		rates = append(rates, half)
 	}
 	return rates, skipped

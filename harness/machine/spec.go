@@ -26,6 +26,9 @@ type Spec struct {
 	Hosts []Host `yaml:"hosts"`
 	// Targets that are provisioned on the host of the proxy; empty: all.
 	Targets []string `yaml:"targets"`
+	// Objective is what the -slo scenarios seek the highest rate for, as blitzload find --slo spells it; empty: the scenario's own, which a machine whose
+	// scheduling alone takes longer never holds.
+	Objective string `yaml:"objective"`
 	// Forecast holds assumptions for blitzlab project; nil: no forecast is made for this machine.
 	Forecast *Forecast `yaml:"forecast"`
 }
