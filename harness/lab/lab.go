@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/blitz-gateway/blitz/harness/machine"
@@ -203,12 +204,17 @@ const (
 	lastPort  = 28000
 )
 
-// FreePort returns a port of 127.0.0.1 on which nobody listens, starting at a different place each time. The place does not come from the seed of
-// the run: two laboratories with one seed, as in tests, must not meet.
+// nextPort is where FreePort goes on. It begins at another place in each process, and not at one that the seed of the run tells: two laboratories with
+// one seed, as in tests, must not meet.
+var nextPort atomic.Uint32
+
+func init() { nextPort.Store(rand.Uint32N(lastPort - firstPort)) }
+
+// FreePort returns a port of 127.0.0.1 on which nobody listens. It returns none a second time before it has been through all of them: who got one
+// may not listen on it yet.
 func FreePort() (int, error) {
-	start := rand.IntN(lastPort - firstPort)
-	for i := range lastPort - firstPort {
-		port := firstPort + (start+i)%(lastPort-firstPort)
+	for range lastPort - firstPort {
+		port := firstPort + int(nextPort.Add(1))%(lastPort-firstPort)
 		if machine.PortFree(net.JoinHostPort("127.0.0.1", strconv.Itoa(port))) == nil {
 			return port, nil
 		}

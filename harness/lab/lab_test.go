@@ -397,3 +397,14 @@ func TestObjectiveOfTheMachine(t *testing.T) {
 		require.Equal(t, "p99<5ms", s.Search.Objective)
 	}
 }
+
+// Who got a port may not listen on it yet: nobody else gets it meanwhile.
+func TestFreePortsDiffer(t *testing.T) {
+	seen := map[int]bool{}
+	for range 200 {
+		p, err := FreePort()
+		require.NoError(t, err)
+		require.False(t, seen[p], "port %d twice", p)
+		seen[p] = true
+	}
+}
