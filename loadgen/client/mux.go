@@ -15,7 +15,9 @@ import (
 //
 // The connection is in a queue of free ones as long as it has room for one more request, also while it is being opened. A request
 // that comes before the server's SETTINGS, or when the server allows no more streams, waits in its slot; if the connection ends
-// before it was sent, it goes out on the next one. A request that was sent is never sent again.
+// before it was sent, it goes out on the next one. A request that was sent is never sent again, but for one that the server has
+// not looked at, as the GOAWAY of an orderly end says (RFC 9113 section 6.8): every client sends it on the next connection, and so
+// does this one, once. Its times go on counting.
 //
 // Everything written during a turn of the loop goes out in one send at its end, or when the send before is done.
 type mux struct {
@@ -44,7 +46,9 @@ type slot struct {
 	next   *slot
 	stream *h2.Stream // nil: waiting, or free
 	// active: the request has no outcome yet. measured: it counts.
-	active, measured  bool
+	active, measured bool
+	// again: it is sent a second time.
+	again             bool
 	intended, started int64
 	req               *workload.Request
 	written           int // of the request's body
@@ -125,18 +129,23 @@ func (m *mux) begin(req *workload.Request, intended, now int64) {
 	if k.state == idle && m.waiting == 0 && m.h.CanOpen() {
 		m.transmit(s)
 	} else {
-		m.waiting++
-		if m.last != nil {
-			m.last.next = s
-		} else {
-			m.first = s
-		}
-		m.last = s
+		m.wait(s)
 	}
 	if k.state == down {
 		k.dial()
 	}
 	m.requeue()
+}
+
+// wait puts a request at the end of the queue.
+func (m *mux) wait(s *slot) {
+	m.waiting++
+	if m.last != nil {
+		m.last.next = s
+	} else {
+		m.first = s
+	}
+	m.last = s
 }
 
 // requeue puts the connection among the free ones if it has room, and takes it out if not.
@@ -172,7 +181,7 @@ func (m *mux) transmit(s *slot) {
 	s.stream = m.h.OpenBlock(req.Method, block, len(req.Body) == 0)
 	s.stream.User = s
 	m.open++
-	if s.measured {
+	if s.measured && !s.again {
 		c.rec.Sent++
 	}
 	if len(req.Body) > 0 {
@@ -350,7 +359,9 @@ func (m *mux) fail(kind recorder.Kind, err error) {
 		s := &m.slots[i]
 		if s.active && (s.stream != nil || m.k.connectKO) {
 			m.k.c.settleSlot(s)
-			if s.measured {
+			if s.measured && s.again && s.stream == nil {
+				m.k.c.rec.Fail(recorder.Refused, errGoAway) // it was sent, and not for want of a connection
+			} else if s.measured {
 				m.k.c.rec.Fail(kind, err)
 			}
 		}
@@ -399,7 +410,7 @@ func (m *mux) abandon() {
 		m.k.c.settleSlot(s)
 		switch {
 		case !s.measured:
-		case s.stream != nil:
+		case s.stream != nil || s.again:
 			m.k.c.rec.Unanswered++
 		default:
 			m.k.c.rec.Unsent++

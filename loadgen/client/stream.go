@@ -95,6 +95,13 @@ func (c *Client) judgeH2(s *slot) {
 // Closed implements h2.Handler: the stream is gone. A request that has no outcome by now gets its bad one.
 func (m *mux) Closed(st *h2.Stream, code h2.ErrCode, cause h2.Cause) {
 	s := st.User.(*slot)
+	if s.active && cause == h2.ByGoAway && m.goawayCode == h2.NoError && !s.again {
+		m.open--
+		s.stream, s.again, s.next = nil, true, nil
+		s.written, s.status, s.body, s.grpc = 0, 0, 0, grpcAnswer{}
+		m.wait(s)
+		return
+	}
 	if s.active {
 		switch cause {
 		case h2.ByPeer:
