@@ -54,7 +54,7 @@ func Inventory(s machine.Spec, o Options) ([]byte, error) {
 	}
 	targets := s.Targets
 	if len(targets) == 0 {
-		// Envoy needs a checksum that somebody vouches for: it is there for those who ask for it.
+		// Envoy is in no package of Debian's and comes from outside: it is there for those who ask for it.
 		targets = slices.DeleteFunc(slices.Clone(AllTargets), func(t string) bool { return t == "envoy" })
 	}
 	state := "present"

@@ -57,7 +57,7 @@ func TestInventory(t *testing.T) {
 	assert.Contains(t, v.All.Children["origins"].Hosts, "l")
 	assert.Equal(t, "present", v.All.Vars["kernel_state"])
 	assert.Equal(t, "abc", v.All.Vars["envoy_sha256"])
-	assert.NotContains(t, v.All.Vars["lab_targets"], "envoy", "without a checksum that somebody vouches for")
+	assert.NotContains(t, v.All.Vars["lab_targets"], "envoy", "it comes from outside Debian, for those who ask for it")
 
 	v = read(t, example(), Options{Undo: true})
 	assert.Equal(t, "undone", v.All.Vars["nic_state"])
