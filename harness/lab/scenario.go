@@ -118,12 +118,12 @@ var scenarios = []Scenario{
 	},
 	{
 		Name: "tls-handshake", Title: "TLS 1.3 handshakes", full: true,
-		About: "Each request is a full handshake (ECDSA P-256, X25519) on a connection of its own, and nothing more.",
+		About: "Each request is a full handshake (ECDSA P-256, X25519) on a connection of its own, and nothing more. The load generator makes them on one thread for each of its CPUs, and what waits for it there is in the response times.",
 		tls:   true, handshakes: true, newConnection: true, path: target.StaticPath, bodyBytes: int64(len(target.StaticBody)), connections: 64,
 	},
 	{
 		Name: "tls-handshake-resumed", Title: "TLS 1.3 handshakes, resumed", full: true,
-		About: "Each request is a handshake that resumes a session by its ticket, on a connection of its own, and nothing more.",
+		About: "Each request is a handshake that resumes a session by its ticket, on a connection of its own, and nothing more. The load generator makes them on one thread for each of its CPUs, and what waits for it there is in the response times.",
 		tls:   true, handshakes: true, resumed: true, newConnection: true, path: target.StaticPath, bodyBytes: int64(len(target.StaticBody)), connections: 64,
 	},
 	{
