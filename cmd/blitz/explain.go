@@ -14,7 +14,7 @@ import (
 
 // ExplainCmd is `blitz explain --config FILE [-H K:V] METHOD URL`.
 type ExplainCmd struct {
-	Config  string   `help:"Configuration file. Without it the embedded default." placeholder:"FILE"`
+	Config  string   `short:"c" help:"Configuration file. Without it the embedded default." placeholder:"FILE"`
 	Headers []string `name:"header" short:"H" sep:"none" help:"Field of the request, as in 'Host: api.example.com'. May be given again." placeholder:"K:V"`
 	Source  string   `help:"Address of the client." placeholder:"IP"`
 	JSON    bool     `name:"json" help:"Print JSON."`

@@ -37,3 +37,31 @@ func TestPlainServeAgreesWithKong(t *testing.T) {
 		require.Equal(t, c.Serve, *got, line)
 	}
 }
+
+// The command lines of the documents are understood.
+func TestCommandLines(t *testing.T) {
+	for line, want := range map[string]any{
+		"plan --config new --current old":       PlanCmd{Config: "new", Current: "old"},
+		"plan -c new --current old --json":      PlanCmd{Config: "new", Current: "old", JSON: true},
+		"plan --config new --admin a:1":         PlanCmd{Config: "new", Admin: "a:1"},
+		"plan --config new":                     PlanCmd{Config: "new"},
+		"plan --config n --admin a --current":   nil,
+		"plan --config n --admin a --current c": nil,
+		"plan":                                  nil,
+		"validate a.yaml":                       ValidateCmd{File: "a.yaml"},
+		"validate":                              nil,
+		"explain --config a.yaml -H A:b GET /x": ExplainCmd{Config: "a.yaml", Headers: []string{"A:b"}, Method: "GET", URL: "/x"},
+		"explain -c a.yaml GET /x":              ExplainCmd{Config: "a.yaml", Method: "GET", URL: "/x"},
+	} {
+		var c cli
+		k, err := kong.New(&c)
+		require.NoError(t, err)
+		_, err = k.Parse(strings.Fields(line))
+		if want == nil {
+			require.Error(t, err, line)
+			continue
+		}
+		require.NoError(t, err, line)
+		require.Contains(t, []any{c.Plan, c.Validate, c.Explain}, want, line)
+	}
+}

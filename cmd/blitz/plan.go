@@ -17,11 +17,15 @@ import (
 
 // PlanCmd is `blitz plan --config NEW [--admin ADDR | --current FILE]`.
 type PlanCmd struct {
-	Config  string `required:"" help:"The configuration that would be loaded." placeholder:"NEW"`
-	Admin   string `help:"Admin address of the running gateway." placeholder:"ADDR" default:"127.0.0.1:9901" xor:"from"`
+	Config string `required:"" short:"c" help:"The configuration that would be loaded." placeholder:"NEW"`
+	// Admin has no default for kong, which takes one for given, and so would never let Current be.
+	Admin   string `help:"Admin address of the running gateway. Default: 127.0.0.1:9901." placeholder:"ADDR" xor:"from"`
 	Current string `help:"Compare with this file in place of a running gateway." placeholder:"FILE" xor:"from"`
 	JSON    bool   `name:"json" help:"Print JSON."`
 }
+
+// defaultAdmin is where a running gateway is looked for.
+const defaultAdmin = "127.0.0.1:9901"
 
 // Run prints what a reload would change, and how many connections of the running gateway that concerns. Nothing is changed. The status is 0 whether something would change or not, and 1 when the new configuration is
 // not valid or the running one cannot be had.
@@ -39,11 +43,15 @@ func (c *PlanCmd) run(out, errs io.Writer) error {
 		}
 		return c.write(out, newPlan(now, next, nil))
 	}
-	now, err := runningConfig(c.Admin)
+	admin := c.Admin
+	if admin == "" {
+		admin = defaultAdmin
+	}
+	now, err := runningConfig(admin)
 	if err != nil {
 		return err
 	}
-	load, err := runningLoad(c.Admin)
+	load, err := runningLoad(admin)
 	if err != nil { // an older gateway, say: the plan is as good without
 		fmt.Fprintf(errs, "connections are not known: %v\n", err)
 	}
