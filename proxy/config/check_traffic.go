@@ -229,8 +229,11 @@ func (d *decoder) checkEdits(e *HeaderEdits, known []string, i int, key string) 
 	}
 }
 
-// checkFile reads a response from a file.
+// checkFile reads a response from a file, whose name it makes absolute, so that it means the same to everybody who is shown it.
 func (d *decoder) checkFile(r *Respond, i int) {
+	if d.literal {
+		return
+	}
 	path := []any{"routes", i, "respond", "file"}
 	if r.Body != "" {
 		d.report("the response has body and file", "expected at most one of them", path...)
@@ -253,5 +256,9 @@ func (d *decoder) checkFile(r *Respond, i int) {
 	}
 	if err != nil {
 		d.report(err.Error(), "expected a file", path...)
+		return
+	}
+	if abs, err := filepath.Abs(r.File); err == nil {
+		r.File = abs
 	}
 }

@@ -37,6 +37,8 @@ type Config struct {
 	refs map[any]string
 	// files are what it was made from.
 	files Files
+	// literal: it was read from what YAML had written, without the files it names.
+	literal bool
 	// source is what the next configuration is compared with; nil: nothing.
 	source *source
 }

@@ -258,7 +258,7 @@ func (d *decoder) headers(n *node, h *Headers) {
 
 // word checks a string against the words that its field accepts.
 func (d *decoder) word(n *node, s string, f *field) bool {
-	if f == nil || len(f.enum) == 0 {
+	if f == nil || len(f.enum) == 0 || d.literal && strings.Contains(s, "${") {
 		return true
 	}
 	for _, w := range f.enum {

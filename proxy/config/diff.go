@@ -38,9 +38,11 @@ func (c *Changes) Any() bool {
 
 func (c *ItemChanges) any() bool { return len(c.Added)+len(c.Removed)+len(c.Changed) > 0 }
 
-// Diff compares two configurations as YAML would write them, so that values from references are compared, and shown, as references.
+// Diff compares two configurations as YAML would write them, so that values from references are compared, and shown, as references. What the files of answers
+// hold is left out when one of the configurations comes from ParseLiteral, which does not read them.
 func Diff(before, after *Config) *Changes {
-	was, is := &writer{refs: before.refs}, &writer{refs: after.refs}
+	named := before.literal || after.literal
+	was, is := &writer{refs: before.refs, literal: before.literal, named: named}, &writer{refs: after.refs, literal: after.literal, named: named}
 	out := &Changes{
 		Listeners: diffItems(was, is, pointers(before.Listeners), pointers(after.Listeners), func(l *Listener) string { return l.Name }),
 		Clusters:  diffItems(was, is, pointers(before.Clusters), pointers(after.Clusters), func(c *Cluster) string { return c.Name }),
@@ -139,12 +141,12 @@ func (w *writer) flat(out []Change, key string, v reflect.Value) []Change {
 	case v.Kind() == reflect.Struct:
 		for i := range t.fields {
 			if f := &t.fields[i]; f.key != "" {
-				if f.secret && w.refs[v.Field(i).Addr().Interface()] == "" && !v.Field(i).IsZero() {
+				if w.hides(f, v.Field(i)) && !v.Field(i).IsZero() {
 					out = append(out, Change{Key: join(key, f.key), Old: hidden})
 					continue
 				}
 				out = w.flat(out, join(key, f.key), v.Field(i))
-			} else if r, ok := v.Addr().Interface().(*Respond); ok && r.File != "" {
+			} else if r, ok := v.Addr().Interface().(*Respond); ok && r.File != "" && !w.named {
 				out = append(out, Change{Key: join(key, "content"), Old: fmt.Sprintf("%d bytes, %x", len(r.content), digest(r.content))})
 			}
 		}

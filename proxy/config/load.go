@@ -52,7 +52,8 @@ func tooLarge(path string, size int64) error {
 // Parse checks data and the files it includes; name is the file name in messages, and where relative paths start. The error is always Errors.
 func Parse(name string, data []byte) (*Config, error) { return parse(name, data, false) }
 
-// ParseLiteral is Parse for what YAML has written: references stay what they are, and nothing is included.
+// ParseLiteral is Parse for what YAML has written, which has been checked, with what its references stand for: here they stay what they are, which is seldom an
+// address or the name of a cluster, so only the form is checked. Nothing is included, and no file is read.
 func ParseLiteral(name string, data []byte) (*Config, error) { return parse(name, data, true) }
 
 func parse(name string, data []byte, literal bool) (*Config, error) {
@@ -74,7 +75,9 @@ func read(name, data string, literal bool) (c *Config, starts []int, err error) 
 	}
 	c = new(Config)
 	if len(d.problems) == 0 && d.document(c) {
-		d.check(c)
+		if d.check(c); literal {
+			d.problems = nil
+		}
 	}
 	if len(d.problems) > 0 {
 		d.hide()
@@ -82,6 +85,6 @@ func read(name, data string, literal bool) (c *Config, starts []int, err error) 
 		list[0].looked = &d.looked
 		return nil, nil, list
 	}
-	c.refs, c.files = d.refs, d.looked
+	c.refs, c.files, c.literal = d.refs, d.looked, literal
 	return c, starts, nil
 }

@@ -11,7 +11,7 @@ import (
 // YAML writes a configuration as a file that reads as the same one, with every default filled in. What is empty, and empty by default,
 // is left out. Strings that came from a reference are written as that reference, so that no secret leaves the process.
 func YAML(c *Config) []byte {
-	w := writer{refs: c.refs}
+	w := writer{refs: c.refs, literal: c.literal}
 	w.structure(reflect.ValueOf(c).Elem(), reflect.ValueOf(Config{}), "")
 	return w.b
 }
@@ -25,6 +25,15 @@ func (c *Config) Reference(field any) string { return c.refs[field] }
 type writer struct {
 	b    []byte
 	refs map[any]string
+	// literal: references stand in the values themselves.
+	literal bool
+	// named: of files only their names are compared.
+	named bool
+}
+
+// hides tells whether the value of a field is not to be shown: a secret that stands in the file itself.
+func (w *writer) hides(f *field, v reflect.Value) bool {
+	return f.secret && w.refs[v.Addr().Interface()] == "" && !(w.literal && strings.Contains(v.String(), "${"))
 }
 
 func (w *writer) put(parts ...string) {
@@ -92,7 +101,7 @@ func (w *writer) structure(v, standard reflect.Value, indent string) (wrote bool
 			continue
 		}
 		wrote = true
-		if f.secret && w.refs[x.Addr().Interface()] == "" {
+		if w.hides(f, x) {
 			w.put(indent, f.key, ": ", hidden, "\n")
 			continue
 		}
