@@ -18,7 +18,7 @@ type tally struct {
 	served        result.Served
 	response      *hdr.Histogram
 	closedBetween int64
-	lateness      time.Duration // the worst of their 99th percentiles
+	lateness      *hdr.Histogram
 }
 
 func (t *tally) add(rec *runfmt.Record) error {
@@ -26,12 +26,26 @@ func (t *tally) add(rec *runfmt.Record) error {
 	if err != nil {
 		return err
 	}
+	late, err := rec.Cost.Lateness.Decode()
+	if err != nil {
+		return err
+	}
+	t.merge(&tally{served(rec), h, rec.Connections.ClosedByServer, late})
+	return nil
+}
+
+// merge adds what another one saw.
+func (t *tally) merge(from *tally) {
+	if from.response == nil {
+		return // nothing
+	}
 	if t.response == nil {
-		t.response = hdr.New()
+		t.response, t.lateness = hdr.New(), hdr.New()
 		t.served.ByCode = map[string]int64{}
 	}
-	t.response.Merge(h)
-	s := served(rec)
+	t.response.Merge(from.response)
+	t.lateness.Merge(from.lateness)
+	s := from.served
 	t.served.Requests += s.Requests
 	t.served.Failed += s.Failed
 	for code, n := range s.ByCode {
@@ -48,9 +62,15 @@ func (t *tally) add(rec *runfmt.Record) error {
 	e.GoAway += o.GoAway
 	e.Status += o.Status
 	e.Samples = append(e.Samples, o.Samples[:min(len(o.Samples), 3)]...)
-	t.closedBetween += rec.Connections.ClosedByServer
-	t.lateness = max(t.lateness, time.Duration(rec.Cost.Lateness.P99))
-	return nil
+	t.closedBetween += from.closedBetween
+}
+
+// late is what one request in a hundred was sent late by, or more.
+func (t *tally) late() time.Duration {
+	if t.lateness == nil {
+		return 0
+	}
+	return time.Duration(t.lateness.Summary().P99)
 }
 
 func (t *tally) sum() result.Served {
@@ -65,9 +85,15 @@ func (t *tally) sum() result.Served {
 // bothLoads is most of a rate over kept connections and the rest over one for each request.
 type bothLoads struct{ kept, closed tally }
 
+// merge adds what others saw.
+func (b *bothLoads) merge(from *bothLoads) {
+	b.kept.merge(&from.kept)
+	b.closed.merge(&from.closed)
+}
+
 // late says if the load generators were.
 func (b *bothLoads) late(when string) []string {
-	if late := max(b.kept.lateness, b.closed.lateness); late > chaosLateness {
+	if late := max(b.kept.late(), b.closed.late()); late > chaosLateness {
 		return []string{fmt.Sprintf("%s a load generator was late: one request in a hundred by %v or more, which is in the response times", when, late)}
 	}
 	return nil

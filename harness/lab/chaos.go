@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/blitz-gateway/blitz/harness/proc"
@@ -44,7 +45,7 @@ func (l *Lab) chaosScenario(ctx context.Context, s Scenario, r *result.Result, l
 	r.Samples, err = l.rounds(ctx, s, 1, func(t Located, sm *result.Sample) error {
 		hs, err := l.chaosSample(ctx, s, t, sm)
 		if err == nil && sm.Valid() {
-			m.add(*sm, hs)
+			m.add(*sm, hs...)
 		}
 		return err
 	})
@@ -55,11 +56,11 @@ func (l *Lab) chaosScenario(ctx context.Context, s Scenario, r *result.Result, l
 	return err
 }
 
-func (l *Lab) chaosSample(ctx context.Context, s Scenario, t Located, sm *result.Sample) (hs histograms, err error) {
+func (l *Lab) chaosSample(ctx context.Context, s Scenario, t Located, sm *result.Sample) (hs []histograms, err error) {
 	sm.Phase, sm.Rate = result.ChaosPhase, s.rates[0]
 	a, err := l.newArena(ctx)
 	if err != nil {
-		return hs, err
+		return nil, err
 	}
 	l.through = a.through(a.near)
 	defer func() {
@@ -73,48 +74,27 @@ func (l *Lab) chaosSample(ctx context.Context, s Scenario, t Located, sm *result
 		}
 	}()
 	if err != nil {
-		return hs, err
+		return nil, err
 	}
 	b := t.Target.(target.Balancer)
 	run, err := l.startBalanced(t, b, a, es)
 	if err != nil {
-		return hs, err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, run.Stop()) }()
 	if err := awaitPage(ctx, run, a.dial(), s); err != nil {
-		return hs, err
+		return nil, err
 	}
 	l.describe(t, run, 0)
 
-	v := &result.Chaos{Troubles: script(l.Seed, l.Profile.Chaos, a.far != nil)}
-	sm.Chaos = v
-	if a.far == nil {
-		v.LeftOut = append(v.LeftOut, cutOff+": "+a.missing)
+	c := &chaosRun{l: l, s: s, b: b, run: run, a: a, es: es, sm: sm, v: &result.Chaos{}}
+	sm.Chaos = c.v
+	if hs, err = c.troubled(ctx); err == nil {
+		err = c.oneDead(ctx)
 	}
-	if err := pauseFor(ctx, settling); err != nil {
-		return hs, err
-	}
-	before, _ := b.Retries(ctx, run.Plan, a.dial())
-	if hs, err = l.chaosLoad(ctx, s, t, run, a, es, sm); err != nil {
-		return hs, err
-	}
-	if after, ok := b.Retries(ctx, run.Plan, a.dial()); ok {
-		n := after - before
-		v.Retries = &n
-	}
-
-	// One of three is dead and stays so.
-	if err := es[0].kill(); err != nil {
-		return hs, err
-	}
-	if err := pauseFor(ctx, detection); err != nil {
-		return hs, err
-	}
-	rec, _, err := l.blitzload(ctx, s, l.orderOf(s, run.Plan.Addr(), sm.Rate, chaosDead(l.Profile.Chaos)))
 	if err != nil {
-		return hs, fmt.Errorf("%w; log of %s: %s", err, t.Name(), run.LogTail())
+		return nil, fmt.Errorf("%w; log of %s: %s", err, t.Name(), run.LogTail())
 	}
-	v.Dead = served(rec)
 	select {
 	case <-run.Done():
 		sm.Invalid = append(sm.Invalid, t.Name()+" ended: "+run.Exit())
@@ -123,40 +103,125 @@ func (l *Lab) chaosSample(ctx context.Context, s Scenario, t Located, sm *result
 	return hs, nil
 }
 
-// chaosLoad loads the target while the troubles happen.
-func (l *Lab) chaosLoad(ctx context.Context, s Scenario, t Located, run *target.Running, a *arena, es []*endpoint, sm *result.Sample) (hs histograms, err error) {
-	meter, err := proc.StartMeter(run.Process, meterEvery)
+// chaosRun is a target that is loaded while its endpoints are in trouble.
+type chaosRun struct {
+	l   *Lab
+	s   Scenario
+	b   target.Balancer
+	run *target.Running
+	a   *arena
+	es  []*endpoint
+	sm  *result.Sample
+	v   *result.Chaos
+}
+
+// troubled loads the target while the script is played once over all sections.
+func (c *chaosRun) troubled(ctx context.Context) (hs []histograms, err error) {
+	l, v := c.l, c.v
+	before, _ := c.b.Retries(ctx, c.run.Plan, c.a.dial())
+	meter, err := proc.StartMeter(c.run.Process, meterEvery)
 	if err != nil {
-		return hs, err
+		return nil, err
+	}
+	r := l.relayOf(l.Profile.Chaos, settling)
+	v.Troubles = script(l.Seed, r.length(), c.a.far != nil)
+	if c.a.far == nil {
+		v.LeftOut = append(v.LeftOut, cutOff+": "+c.a.missing)
 	}
 	playing, cancel := context.WithCancel(ctx)
-	played := make(chan error, 1)
-	go func() { played <- play(playing, time.Now().Add(l.Profile.Warmup), sm.Chaos.Troubles, es, a) }()
-	rec, intervals, err := l.blitzload(ctx, s, l.orderOf(s, run.Plan.Addr(), sm.Rate, l.Profile.Chaos))
+	played, told := make(chan error, 1), make(chan []int64, 1)
+	go func() { played <- play(playing, r.begin, v.Troubles, c.es, c.a) }()
+	go func() { told <- c.retries(playing, r) }()
+	recs, err := r.run(ctx, l, c.s, c.run.Plan.Addr(), c.sm.Rate)
 	cancel()
-	err = errors.Join(err, <-played, meter.Stop(), ctx.Err())
-	if err != nil {
-		return hs, fmt.Errorf("%w; log of %s: %s", err, t.Name(), run.LogTail())
+	counts := append([]int64{before}, <-told...)
+	if err = errors.Join(err, <-played, meter.Stop(), ctx.Err()); err != nil {
+		return nil, err
 	}
-	v := sm.Chaos
-	v.Served = served(rec)
+	if after, ok := c.b.Retries(ctx, c.run.Plan, c.a.dial()); ok {
+		n := after - before
+		v.Retries = &n
+		counts = append(counts, after)
+	}
+	var all tally
+	for i, rec := range recs {
+		if err := all.add(rec); err != nil {
+			return nil, err
+		}
+		h := histograms{from: rec.Start, to: rec.Start.Add(time.Duration(rec.MeasuredSeconds * float64(time.Second)))}
+		x := result.ChaosSection{AtSeconds: rec.Start.Sub(r.begin.Round(0)).Seconds(), Seconds: rec.MeasuredSeconds, Part: served(rec).Part()}
+		if used, err := meter.Between(h.from, h.to); err == nil {
+			x.ServerCPUSeconds = used.Seconds()
+		}
+		if len(counts) == sectionCount+1 {
+			n := counts[i+1] - counts[i]
+			x.Retries = &n
+		}
+		v.ServerCPUSeconds += x.ServerCPUSeconds
+		v.Sections = append(v.Sections, x)
+		if h.response, err = rec.Latency.Response.Decode(); err != nil {
+			return nil, err
+		}
+		if h.service, err = rec.Latency.Service.Decode(); err != nil {
+			return nil, err
+		}
+		hs = append(hs, h)
+		c.warn(rec)
+	}
+	v.Served = all.sum()
 	// Failures are what is measured here; only a load generator that was late spoils it.
-	sm.Warnings = append(append(sm.Warnings, rec.Validity.Reasons...), rec.Validity.Warnings...)
-	if late := time.Duration(rec.Cost.Lateness.P99); late > chaosLateness {
-		sm.Invalid = append(sm.Invalid, fmt.Sprintf("the load generator was late: one request in a hundred by %v or more", late))
+	if late := all.late(); late > chaosLateness {
+		c.sm.Invalid = append(c.sm.Invalid, fmt.Sprintf("the load generator was late: one request in a hundred by %v or more", late))
 	}
 	if v.Requests == 0 {
-		sm.Invalid = append(sm.Invalid, "no request was due")
+		c.sm.Invalid = append(c.sm.Invalid, "no request was due")
 	}
-	hs.from, hs.to, hs.intervals = rec.Start, rec.Start.Add(time.Duration(rec.MeasuredSeconds*float64(time.Second))), intervals
-	if used, err := meter.Between(hs.from, hs.to); err == nil {
-		v.ServerCPUSeconds = used.Seconds()
+	return hs, nil
+}
+
+// retries are the target's counts at the ends of the sections, without the last one; fewer if it does not tell.
+func (c *chaosRun) retries(ctx context.Context, r relay) (out []int64) {
+	for i := range sectionCount - 1 {
+		if pauseFor(ctx, time.Until(r.begin.Add(r.at(i)+r.window))) != nil {
+			return out
+		}
+		n, ok := c.b.Retries(ctx, c.run.Plan, c.a.dial())
+		if !ok {
+			return out
+		}
+		out = append(out, n)
 	}
-	if hs.response, err = rec.Latency.Response.Decode(); err != nil {
-		return hs, err
+	return out
+}
+
+// warn passes on what a load generator says of itself, each thing once.
+func (c *chaosRun) warn(rec *runfmt.Record) {
+	for _, w := range slices.Concat(rec.Validity.Reasons, rec.Validity.Warnings) {
+		if !slices.Contains(c.sm.Warnings, w) {
+			c.sm.Warnings = append(c.sm.Warnings, w)
+		}
 	}
-	hs.service, err = rec.Latency.Service.Decode()
-	return hs, err
+}
+
+// oneDead loads the target when one of three endpoints has been dead for a while and stays so.
+func (c *chaosRun) oneDead(ctx context.Context) error {
+	if err := c.es[0].kill(); err != nil {
+		return err
+	}
+	r := c.l.relayOf(chaosDead(c.l.Profile.Chaos), detection)
+	recs, err := r.run(ctx, c.l, c.s, c.run.Plan.Addr(), c.sm.Rate)
+	if err != nil {
+		return err
+	}
+	var all tally
+	for _, rec := range recs {
+		if err := all.add(rec); err != nil {
+			return err
+		}
+		c.v.DeadSections = append(c.v.DeadSections, served(rec).Part())
+	}
+	c.v.Dead = all.sum()
+	return nil
 }
 
 // served counts as failed whatever did not end in a whole answer as expected, also what was never sent or answered.

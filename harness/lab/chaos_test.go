@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +17,7 @@ import (
 	"github.com/blitz-gateway/blitz/harness/result"
 	"github.com/blitz-gateway/blitz/harness/target/blitz"
 	"github.com/blitz-gateway/blitz/harness/target/floor"
+	"github.com/blitz-gateway/blitz/internal/hdr"
 )
 
 func TestScriptOfTroubles(t *testing.T) {
@@ -74,6 +77,31 @@ func TestChaosOfRealProcesses(t *testing.T) {
 	require.NotNil(t, v.Retries)
 	assert.Greater(t, v.Dead.Requests, int64(50))
 	assert.Zero(t, v.Dead.Failed, "after detection no client sees an error: %v", v.Dead.Errors)
+	require.Len(t, v.Sections, sectionCount)
+	require.Len(t, v.DeadSections, sectionCount)
+	for i, x := range v.Sections {
+		assert.Positive(t, x.Requests, i)
+		assert.NotNil(t, x.Retries, i)
+		assert.InDelta(t, 2.5/sectionCount, x.Seconds, 0.01)
+		// Not a measured time but what was agreed: the warm-up of each begins when the window before it ends, by the clock of the troubles.
+		assert.InDelta(t, float64(i)*(0.1+2.5/sectionCount), x.AtSeconds, 0.01, "section %d", i)
+	}
+	last := v.Sections[sectionCount-1]
+	for _, tr := range v.Troubles {
+		assert.LessOrEqual(t, tr.AtSeconds+tr.Seconds, last.AtSeconds+last.Seconds+0.01)
+	}
+	require.Len(t, o.Result.Groups, 1)
+	g := o.Result.Groups[0]
+	assert.Equal(t, 1, g.Samples)
+	z, err := gzip.NewReader(bytes.NewReader(o.Logs[g.Log]))
+	require.NoError(t, err)
+	ivs, err := hdr.ReadLog(z)
+	require.NoError(t, err)
+	require.Len(t, ivs, sectionCount, "the log has every section")
+	for i, iv := range ivs {
+		assert.Equal(t, v.Sections[i].Response.P99, iv.Summary().P99, i)
+	}
+	assert.Equal(t, g.Response.P99, v.Response.P99)
 	o.Result.Run.ID, o.Result.Machine.Name = "x", "x"
 	for i := range o.Result.Groups {
 		o.Result.Groups[i].SHA256 = "x"

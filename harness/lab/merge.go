@@ -12,7 +12,8 @@ import (
 
 // merger collects the histograms of valid samples by target and phase.
 type merger struct {
-	parts map[groupKey][]histograms
+	parts   map[groupKey][]histograms
+	samples map[groupKey]int
 }
 
 type groupKey struct {
@@ -21,14 +22,16 @@ type groupKey struct {
 	rate   float64
 }
 
-func newMerger() *merger { return &merger{map[groupKey][]histograms{}} }
+func newMerger() *merger { return &merger{map[groupKey][]histograms{}, map[groupKey]int{}} }
 
-func (m *merger) add(s result.Sample, hs histograms) {
+// add takes the histograms of a sample, one of each of its sections.
+func (m *merger) add(s result.Sample, hs ...histograms) {
 	k := groupKey{s.Target, s.Phase, s.Rate}
-	m.parts[k] = append(m.parts[k], hs)
+	m.parts[k] = append(m.parts[k], hs...)
+	m.samples[k]++
 }
 
-// groups merges each group's histograms and renders its interval log, one interval per sample: the response time, and in the open loop the
+// groups merges each group's histograms and renders its interval log, one interval per sample or section: the response time, and in the open loop the
 // service time under a tag of its own.
 func (m *merger) groups(targets []Located, logs map[string][]byte) ([]result.Group, error) {
 	order := map[string]int{}
@@ -54,7 +57,7 @@ func (m *merger) groups(targets []Located, logs map[string][]byte) ([]result.Gro
 		if err != nil {
 			return nil, err
 		}
-		g := result.Group{Target: k.target, Phase: k.phase, Rate: k.rate, Samples: len(parts), Log: name}
+		g := result.Group{Target: k.target, Phase: k.phase, Rate: k.rate, Samples: m.samples[k], Log: name}
 		response, service := hdr.New(), hdr.New()
 		for _, p := range parts {
 			response.Merge(p.response)

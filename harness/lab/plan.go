@@ -47,7 +47,7 @@ func Expect(p Profile, s Scenario, targets int) time.Duration {
 	case s.kind == cold:
 		return scenarioTime + n*time.Duration(p.ColdStarts)*coldTime
 	case s.kind == chaos:
-		return scenarioTime + n*(p.Warmup+p.Chaos+chaosDead(p.Chaos)+settling+detection+2*time.Second)
+		return scenarioTime + n*(relayTime(p, p.Chaos)+relayTime(p, chaosDead(p.Chaos))+settling+detection+2*time.Second)
 	case s.kind == scaling:
 		return scenarioTime + n*time.Duration(p.Pairs)*time.Duration(max(p.WorkerCounts, 2))*(p.Warmup+p.Saturation+sampleOverhead)
 	case s.kind == reload:

@@ -62,9 +62,6 @@ func TestReloadsAndChaosHaveTheirTime(t *testing.T) {
 	require.Len(t, some, 3)
 	assert.InDelta(t, 4, (Expect(p, some[0], 5) + Expect(p, some[1], 5)).Minutes(), 0.5)
 	assert.InDelta(t, 4.5, Expect(p, some[2], 5).Minutes(), 0.5)
-	p.Reload = time.Minute
-	_, busy := sectionTimes(p.Reload)
-	assert.EqualValues(t, 1000, 2*(busy/reloadPeriod))
 	assert.Zero(t, Expect(p, withAble(some, []Located{{Target: missing{}}})[0], 1)-scenarioTime, "nobody does it")
 }
 

@@ -49,23 +49,16 @@ func reloaders(all []Located) (can []Located, cannot []result.Unsupported) {
 	return can, cannot
 }
 
-// sections alternate, quiet (false) or with reloads, so that a drift of the machine meets both alike.
-var sections = []bool{false, true, true, false}
-
-// sectionTimes of quiet sections and of those with reloads.
-func sectionTimes(reloads time.Duration) (quiet, busy time.Duration) {
-	return min(max(reloads/4, 500*time.Millisecond), 10*time.Second), reloads / 2
-}
-
 // reloadExpect is how long a sample takes.
 func reloadExpect(p Profile) time.Duration {
 	quiet, busy := sectionTimes(p.Reload)
-	return 2*(quiet+busy) + trial + 5*p.Warmup + 4*time.Second
+	return sectionCount*(quiet+busy) + trial + (2*sectionCount+1)*(p.Warmup+sectionOverhead) + 4*time.Second
 }
 
-// reloadScenario fills in one sample of each target.
+// reloadScenario fills in one sample of each target, in sections.
 func (l *Lab) reloadScenario(ctx context.Context, s Scenario, r *result.Result) (err error) {
-	r.Scenario.WarmupSeconds, r.Scenario.RateSeconds, r.Scenario.Rates = l.Profile.Warmup.Seconds(), l.Profile.Reload.Seconds(), s.rates
+	_, busy := sectionTimes(l.Profile.Reload)
+	r.Scenario.WarmupSeconds, r.Scenario.RateSeconds, r.Scenario.Rates = l.Profile.Warmup.Seconds(), (sectionCount * busy).Seconds(), s.rates
 	r.Samples, err = l.rounds(ctx, s, 1, func(t Located, sm *result.Sample) error { return l.reloadSample(ctx, s, t, sm) })
 	return err
 }
@@ -115,22 +108,22 @@ func (l *Lab) reloadSample(ctx context.Context, s Scenario, t Located, sm *resul
 	socks.talk(talking)
 
 	rl := &reloading{l: l, s: s, re: re, run: run, w: w, v: v, seen: hdr.New()}
-	var quiet, busy bothLoads
 	qd, bd := sectionTimes(l.Profile.Reload)
-	for _, reloads := range sections {
-		load, d, spent, took := &quiet, qd, &v.QuietCPUSeconds, &v.QuietSeconds
+	busyOnes := 0
+	for _, reloads := range reloadOrder(l.Seed, s.Name) {
+		d, asked := qd, 0
 		if reloads {
-			load, d, spent, took = &busy, bd, &v.ServerCPUSeconds, &v.Seconds
+			d, asked = bd, askedIn(busyOnes, bd)
+			busyOnes++
 		}
-		began := time.Now()
-		if err := rl.section(ctx, load, sm.Rate, d, reloads, spent); err != nil {
+		if err := rl.section(ctx, sm.Rate, d, reloads, asked); err != nil {
 			return err
 		}
-		*took += time.Since(began).Seconds()
 	}
 	hush()
 	socks.wg.Wait()
 	v.WebSocketsClosed = int(socks.lost.Load())
+	quiet, busy := &rl.quiet, &rl.busy
 	v.Kept, v.Closed, v.QuietKept, v.QuietClosed = busy.kept.sum(), busy.closed.sum(), quiet.kept.sum(), quiet.closed.sum()
 	v.ClosedBetween, v.Seen = busy.kept.closedBetween, rl.seen.Summary()
 	sm.Warnings = append(append(sm.Warnings, quiet.late("without reloads")...), busy.late("with reloads")...)
@@ -181,12 +174,20 @@ type reloading struct {
 	w    *target.Rewriter
 	v    *result.Reload
 	seen *hdr.Histogram
+	// quiet and busy sections together.
+	quiet, busy bothLoads
+	// now is the section that is being made, with what has been seen in it.
+	now     *result.ReloadSection
+	nowSeen *hdr.Histogram
 	// markers that were written.
 	markers int
 }
 
-// section loads the target for d, with reloads or without.
-func (r *reloading) section(ctx context.Context, load *bothLoads, rate float64, d time.Duration, reloads bool, spent *float64) error {
+// section loads the target for d, with so many reloads or without, and adds up what it saw.
+func (r *reloading) section(ctx context.Context, rate float64, d time.Duration, reloads bool, asked int) error {
+	v := r.v
+	r.now, r.nowSeen = &result.ReloadSection{Reloads: reloads, Asked: asked}, hdr.New()
+	began := time.Now()
 	before, err := r.run.CPUWithEnded()
 	if err != nil {
 		return err
@@ -199,7 +200,8 @@ func (r *reloading) section(ctx context.Context, load *bothLoads, rate float64, 
 		}
 		ended <- r.reloads(ctx, d)
 	}()
-	err = r.l.bothLoads(ctx, r.s, r.run, rate, d, load)
+	var load bothLoads
+	err = r.l.bothLoads(ctx, r.s, r.run, rate, d, &load)
 	if err = errors.Join(err, <-ended); err != nil {
 		return err
 	}
@@ -207,15 +209,25 @@ func (r *reloading) section(ctx context.Context, load *bothLoads, rate float64, 
 	if err != nil {
 		return err
 	}
-	*spent += (after - before).Seconds()
+	now := r.now
+	now.ServerCPUSeconds = (after - before).Seconds()
+	now.Kept, now.Closed = load.kept.sum().Part(), load.closed.sum().Part()
+	sum, spent, took := &r.quiet, &v.QuietCPUSeconds, &v.QuietSeconds
 	if reloads {
+		sum, spent, took = &r.busy, &v.ServerCPUSeconds, &v.Seconds
 		pids, err := r.run.PIDs()
 		if err != nil {
 			return err
 		}
-		r.v.Processes = len(pids)
-		r.v.Memory = calmMemory(r.run.Process)
+		v.Processes, v.Memory = len(pids), calmMemory(r.run.Process)
+		v.Asked, v.Done, v.Lost = v.Asked+now.Asked, v.Done+now.Done, v.Lost+now.Lost
+		now.Processes, now.PSS, now.Seen = v.Processes, v.PSS, r.nowSeen.Summary()
+		r.seen.Merge(r.nowSeen)
 	}
+	sum.merge(&load)
+	now.Seconds = time.Since(began).Seconds()
+	*spent, *took = *spent+now.ServerCPUSeconds, *took+now.Seconds
+	v.Sections = append(v.Sections, *now)
 	return nil
 }
 
@@ -232,9 +244,7 @@ func calmMemory(p *proc.Process) result.Memory {
 // reloads changes the marker and tells the target, once in each period, or when the last one has been seen.
 func (r *reloading) reloads(ctx context.Context, d time.Duration) error {
 	begin := time.Now().Add(r.l.Profile.Warmup)
-	asked := int(d / reloadPeriod)
-	r.v.Asked += asked
-	for n := range asked {
+	for n := range r.now.Asked {
 		if err := pauseFor(ctx, time.Until(begin.Add(time.Duration(n)*reloadPeriod))); err != nil {
 			return err
 		}
@@ -260,10 +270,10 @@ func (r *reloading) reloads(ctx context.Context, d time.Duration) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == nil:
-			r.v.Done++
+			r.now.Done++
 			continue
 		}
-		r.v.Lost++
+		r.now.Lost++
 		if len(r.v.Reasons) < 3 {
 			r.v.Reasons = append(r.v.Reasons, err.Error())
 		}
@@ -287,7 +297,7 @@ func (r *reloading) await(ctx context.Context, marker string, told time.Time) er
 			r.v.ProbesFailed++
 		}
 		if err == nil && got == marker {
-			r.seen.Record(int64(at))
+			r.nowSeen.Record(int64(at))
 			return nil
 		}
 		if at > reloadPatience {

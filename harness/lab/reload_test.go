@@ -20,7 +20,44 @@ import (
 	"github.com/blitz-gateway/blitz/harness/target/nginx"
 )
 
-// The real programs, for a second: the configuration changes under load and nobody is harmed, and the result is one that a reader believes.
+// Each pair of sections has one with reloads and one without, and the pair after it the other way round: both stand at the same mean time.
+func TestSectionsAreBalanced(t *testing.T) {
+	orders := map[string]bool{}
+	for seed := range uint64(50) {
+		o := reloadOrder(seed, "reload-10")
+		require.Len(t, o, 2*sectionCount)
+		assert.Equal(t, o, reloadOrder(seed, "reload-10"), "the same for each target of a run")
+		text, busy, quiet := "", 0, 0
+		for i, reloads := range o {
+			if reloads {
+				busy += i
+				text += "r"
+			} else {
+				quiet += i
+				text += "q"
+			}
+			assert.NotEqual(t, reloads, o[i^1], "a pair has one of each")
+			assert.Equal(t, reloads, o[i/4*4+3-i%4], "there and back")
+		}
+		assert.Equal(t, busy, quiet, "the same mean time")
+		orders[text] = true
+	}
+	assert.Len(t, orders, 8, "two orders for each of three blocks")
+}
+
+func TestTimesOfSections(t *testing.T) {
+	for of, want := range map[time.Duration][2]time.Duration{6 * time.Second: {500 * time.Millisecond, time.Second}, time.Second: {500 * time.Millisecond, time.Second}, time.Minute: {5 * time.Second, 10 * time.Second}} {
+		quiet, busy := sectionTimes(of)
+		assert.Equal(t, want, [2]time.Duration{quiet, busy}, of)
+	}
+	sum := 0
+	for i := range sectionCount {
+		sum += askedIn(i, 10*time.Second)
+	}
+	assert.Equal(t, 1000, sum, "1,000 reloads in a minute, though none of six sections holds a whole number of periods")
+}
+
+// The real programs, for some seconds: the configuration changes under load and nobody is harmed, and the result is one that a reader believes.
 func TestReloadsOfTheRealProgram(t *testing.T) {
 	bin := t.TempDir()
 	out, err := exec.Command("go", "build", "-o", bin+"/", "github.com/blitz-gateway/blitz/cmd/blitz", "github.com/blitz-gateway/blitz/cmd/blitzload").CombinedOutput()
@@ -48,7 +85,16 @@ func TestReloadsOfTheRealProgram(t *testing.T) {
 	require.Equal(t, result.Reloading, sm.Phase)
 	require.Empty(t, sm.Invalid)
 	v := sm.Reload
-	assert.Equal(t, 20, v.Asked)
+	assert.Equal(t, 100, v.Asked, "the shortest sections with reloads last a second")
+	require.Len(t, v.Sections, 2*sectionCount)
+	for i, x := range v.Sections {
+		assert.Equal(t, reloadOrder(3, "reload-10")[i], x.Reloads)
+		assert.Positive(t, x.Kept.Requests, i)
+		assert.Positive(t, x.Kept.Response.P99, i)
+		assert.Positive(t, x.Closed.Requests, i)
+		assert.Equal(t, x.Reloads, x.Done > 0, i)
+		assert.Equal(t, x.Reloads, x.Seen.P50 > 0, i)
+	}
 	assert.Positive(t, v.Done)
 	assert.Zero(t, v.Lost, v.Reasons)
 	assert.EqualValues(t, v.Done, v.Seen.Count)
@@ -64,6 +110,9 @@ func TestReloadsOfTheRealProgram(t *testing.T) {
 	o.Result.Run.ID, o.Result.Machine.Name = "x", "x"
 	_, err = result.Encode(o.Result)
 	require.NoError(t, err)
+	v.Sections[1].Kept.Requests++
+	_, err = result.Encode(o.Result)
+	require.ErrorContains(t, err, "sections do not make")
 	v.Done++
 	_, err = result.Encode(o.Result)
 	require.ErrorContains(t, err, "contradict")

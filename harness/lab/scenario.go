@@ -173,7 +173,7 @@ var scenarios = []Scenario{
 	{
 		Name: "chaos", Title: "Three endpoints in trouble", kind: chaos, full: true,
 		About: "GET requests at a fixed rate to three endpoints, real processes of which one at a time is killed, stopped, cut off from the network, slow, resetting or flapping, by the same random script for " +
-			"every target; then with one of them dead. Settings are as equal as the targets allow: connect 200 ms, 250 ms until the answer begins, three retries elsewhere, health checks each 100 ms (nginx has " +
+			"every target; then with one of them dead. The script is played once while six load generators follow one another without a pause, so that there are six sections of each, in which the same happens to every target. Settings are as equal as the targets allow: connect 200 ms, 250 ms until the answer begins, three retries elsewhere, health checks each 100 ms (nginx has " +
 			"none), endpoints that fail are left out for a time. A client gives up after 2 s.",
 		proxied: true, path: "/1k", bodyBytes: 1 << 10, connections: 512, rates: []float64{chaosRate},
 	},
@@ -187,7 +187,7 @@ func reloadScenario(name string, routes int) Scenario {
 	return Scenario{
 		Name: name, Title: fmt.Sprintf("Reloads under load, %d routes", routes), kind: reload, full: true, routes: routes,
 		About: fmt.Sprintf("A configuration with %d routes changes every 60 ms, or when the last change has been seen, while nine tenths of the requests come over 64 kept connections, the others over one each, all forwarded, "+
-			"and 32 WebSockets are open. Sections with and without reloads alternate on one running target. blitz and nginx are told by SIGHUP, HAProxy's master by SIGUSR2, Caddy by its admin API.", routes),
+			"and 32 WebSockets are open. Six sections with reloads and six of half their length without alternate on one running target, in random pairs (A B B A), and what each saw is kept apart. blitz and nginx are told by SIGHUP, HAProxy's master by SIGUSR2, Caddy by its admin API.", routes),
 		proxied: true, path: "/1k", bodyBytes: 1 << 10, connections: 64, rates: []float64{20000},
 	}
 }

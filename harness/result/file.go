@@ -145,6 +145,9 @@ func Read(dir string) (*Result, error) {
 		if err := follows(g, ivs); err != nil {
 			return nil, fmt.Errorf("%s: group %s %s %v: %w", path, g.Target, g.Phase, g.Rate, err)
 		}
+		if err := sectionsFollow(r, g, ivs); err != nil {
+			return nil, fmt.Errorf("%s: group %s %s %v: %w", path, g.Target, g.Phase, g.Rate, err)
+		}
 	}
 	return r, nil
 }
@@ -160,6 +163,38 @@ func follows(g Group, ivs []hdr.Interval) error {
 	want, got := merged.Summary(), g.Response
 	if want.Count != got.Count || want.P50 != got.P50 || want.P90 != got.P90 || want.P99 != got.P99 || want.P999 != got.P999 || want.P9999 != got.P9999 || want.Max != got.Max {
 		return errors.New("its response times are not those of its interval log: one of the two was edited")
+	}
+	return nil
+}
+
+// sectionsFollow tells whether the response times of the sections of a group's samples are those of its interval log too.
+func sectionsFollow(r *Result, g Group, ivs []hdr.Interval) error {
+	var parts []Part
+	for _, s := range r.Samples {
+		if s.Target == g.Target && s.Phase == g.Phase && s.Rate == g.Rate && s.Valid() && s.Chaos != nil {
+			for _, x := range s.Chaos.Sections {
+				parts = append(parts, x.Part)
+			}
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	n := 0
+	for _, iv := range ivs {
+		if iv.Tag != "response" {
+			continue
+		}
+		if n < len(parts) {
+			want, got := iv.Histogram.Summary(), parts[n].Response
+			if want.Count != got.Count || want.P50 != got.P50 || want.P90 != got.P90 || want.P99 != got.P99 || want.P999 != got.P999 || want.Max != got.Max {
+				return fmt.Errorf("the response times of section %d are not those of the interval log: one of the two was edited", n+1)
+			}
+		}
+		n++
+	}
+	if n != len(parts) {
+		return fmt.Errorf("%d sections, %d intervals in the log", len(parts), n)
 	}
 	return nil
 }

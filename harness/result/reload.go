@@ -45,6 +45,25 @@ type Reload struct {
 	// Processes of the target right after its last reload, and their memory.
 	Processes int `json:"processes"`
 	Memory
+	// Sections in the order in which they were made, in pairs of one with and one without reloads; what is above is all of them together. None in old results.
+	Sections []ReloadSection `json:"sections,omitempty"`
+}
+
+// ReloadSection is a time with reloads or without.
+type ReloadSection struct {
+	Reloads bool `json:"reloads"`
+	// Seconds that it took, warm-up and what hung over included, and the target's CPU time in them.
+	Seconds          float64 `json:"seconds"`
+	ServerCPUSeconds float64 `json:"server_cpu_seconds"`
+	Kept             Part    `json:"kept"`
+	Closed           Part    `json:"closed"`
+	// What follows is of a section with reloads, as in Reload.
+	Asked     int         `json:"asked,omitempty"`
+	Done      int         `json:"done,omitempty"`
+	Lost      int         `json:"lost,omitempty"`
+	Seen      hdr.Summary `json:"seen,omitzero"`
+	Processes int         `json:"processes,omitempty"`
+	PSS       int64       `json:"pss_bytes,omitempty"`
 }
 
 func (r *Reload) check() error {
@@ -59,5 +78,46 @@ func (r *Reload) check() error {
 	if r.WebSocketsClosed > r.WebSockets || r.Seen.Count != int64(r.Done) || r.Done+r.Lost > r.Asked || r.ProbesFailed > r.Probes {
 		return errors.New("the counts contradict each other")
 	}
-	return nil
+	if len(r.Sections) == 0 {
+		return nil
+	}
+	return r.checkSections()
+}
+
+// checkSections tells whether the sections are pairs and make what the sample says in all.
+func (r *Reload) checkSections() error {
+	var sum Reload
+	var kept, closed [2][]Part // without reloads, with
+	for i, s := range r.Sections {
+		if mate := i ^ 1; mate >= len(r.Sections) || r.Sections[mate].Reloads == s.Reloads {
+			return errors.New("the sections are no pairs of one with and one without reloads")
+		}
+		if !s.Reloads {
+			kept[0], closed[0] = append(kept[0], s.Kept), append(closed[0], s.Closed)
+			sum.QuietSeconds += s.Seconds
+			sum.QuietCPUSeconds += s.ServerCPUSeconds
+			if s.Asked != 0 || s.Done != 0 || s.Lost != 0 || s.Seen.Count != 0 {
+				return errors.New("there are reloads in a section without")
+			}
+			continue
+		}
+		kept[1], closed[1] = append(kept[1], s.Kept), append(closed[1], s.Closed)
+		sum.Seconds += s.Seconds
+		sum.ServerCPUSeconds += s.ServerCPUSeconds
+		sum.Asked += s.Asked
+		sum.Done += s.Done
+		sum.Lost += s.Lost
+		sum.Seen.Count += s.Seen.Count
+		sum.Seen.Max = max(sum.Seen.Max, s.Seen.Max)
+		sum.Processes, sum.PSS = s.Processes, s.PSS
+	}
+	if sum.Asked != r.Asked || sum.Done != r.Done || sum.Lost != r.Lost || sum.Seen.Count != r.Seen.Count || sum.Seen.Max != r.Seen.Max || sum.Processes != r.Processes || sum.PSS != r.PSS {
+		return errApart
+	}
+	for _, f := range [][2]float64{{sum.Seconds, r.Seconds}, {sum.QuietSeconds, r.QuietSeconds}, {sum.ServerCPUSeconds, r.ServerCPUSeconds}, {sum.QuietCPUSeconds, r.QuietCPUSeconds}} {
+		if !near(f[0], f[1]) {
+			return errApart
+		}
+	}
+	return errors.Join(r.Kept.made(kept[1]), r.Closed.made(closed[1]), r.QuietKept.made(kept[0]), r.QuietClosed.made(closed[0]))
 }

@@ -13,11 +13,11 @@ import (
 )
 
 // Schema names this version. It changes whenever a field is added, removed or changes its meaning.
-const Schema = "blitz.result/4"
+const Schema = "blitz.result/5"
 
-// before are the schemas of results from before TLS and HTTP/2, from before laboratories of several hosts, searches and chaos, and from before scaling and reloads: what
-// they have is the same here.
-var before = []string{"blitz.result/1", "blitz.result/2", "blitz.result/3"}
+// before are the schemas of results from before TLS and HTTP/2, from before laboratories of several hosts, searches and chaos, from before scaling and reloads, and from
+// before sections: what they have is the same here.
+var before = []string{"blitz.result/1", "blitz.result/2", "blitz.result/3", "blitz.result/4"}
 
 // Phase is what a sample measured.
 type Phase string
@@ -257,7 +257,7 @@ type Group struct {
 	Samples  int         `json:"samples"`
 	Response hdr.Summary `json:"response"`
 	Service  hdr.Summary `json:"service"`
-	// Log is the interval log beside this file, one interval per sample, and its SHA-256 as stored.
+	// Log is the interval log beside this file, one interval per sample, or per section of a sample that has some, and its SHA-256 as stored.
 	Log    string `json:"hlog"`
 	SHA256 string `json:"sha256"`
 }
