@@ -48,7 +48,8 @@ func (d *decoder) checkRoutes(c *Config) {
 			d.checkConflict(c.Routes, i, same)
 		}
 		if r.Name == "" {
-			r.Name = r.Match.String()
+			m := withReferences(&r.Match, d.refs)
+			r.Name = m.String()
 		}
 		if j, twice := names[r.Name]; twice {
 			if d.given("routes", i, "name") {

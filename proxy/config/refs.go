@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -125,4 +126,39 @@ func (d *decoder) hide() {
 			p.Want = strings.ReplaceAll(p.Want, mark, s.ref)
 		}
 	}
+}
+
+// Shown is a match of c as operators are shown it: with references in place of what they stand for.
+func (c *Config) Shown(m *Match) Match { return withReferences(m, c.refs) }
+
+func withReferences(m *Match, refs map[any]string) Match {
+	out := *m
+	if len(refs) == 0 {
+		return out
+	}
+	as := func(s *string) string {
+		if ref, ok := refs[s]; ok {
+			return ref
+		}
+		return *s
+	}
+	each := func(list []string) []string {
+		to := make([]string, len(list))
+		for i := range list {
+			to[i] = as(&list[i])
+		}
+		return to
+	}
+	conditions := func(list []ValueMatch) []ValueMatch {
+		to := slices.Clone(list)
+		for i := range list {
+			v := &list[i]
+			to[i].Name, to[i].Exact, to[i].Prefix, to[i].Regex = as(&v.Name), as(&v.Exact), as(&v.Prefix), as(&v.Regex)
+		}
+		return to
+	}
+	out.Host, out.Path, out.PathRegex = as(&m.Host), as(&m.Path), as(&m.PathRegex)
+	out.Methods, out.Source = each(m.Methods), each(m.Source)
+	out.Headers, out.Query = conditions(m.Headers), conditions(m.Query)
+	return out
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/blitz-gateway/blitz/proxy/admin"
-	"github.com/blitz-gateway/blitz/proxy/snapshot"
 	"github.com/blitz-gateway/blitz/proxy/telemetry"
 	"github.com/blitz-gateway/blitz/proxy/worker"
 )
@@ -99,10 +98,10 @@ func (s *Server) routes(ctx context.Context, _ *admin.Request) admin.Response {
 		Routes []RouteStatus `json:"routes"`
 		Other  *Counted      `json:"other"`
 	}{Routes: make([]RouteStatus, 0, len(snap.Actions)), Other: by[telemetry.OtherName]}
-	rules := snap.Rules()
 	for i := range snap.Actions {
-		a, r := &snap.Actions[i], &rules[i]
-		st := RouteStatus{Name: a.Name, Host: r.Host, Path: snapshot.PathText(r), Methods: r.Methods, To: a.Destination(), Counted: by[a.Name]}
+		a := &snap.Actions[i]
+		st := RouteStatus{Name: a.Name, To: a.Destination(), Counted: by[a.Name]}
+		st.Host, st.Path, st.Methods = snap.RouteText(i)
 		if a.Cluster != nil {
 			st.Cluster = a.Cluster.Name
 		}

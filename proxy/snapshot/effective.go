@@ -26,6 +26,18 @@ func (s *Snapshot) Effective() []byte {
 	return append(out.Bytes(), '\n')
 }
 
+// RouteText is what route i asks of host, path and method, as operators are shown it: with references in place of what they stand for.
+func (s *Snapshot) RouteText(i int) (host, path string, methods []string) {
+	m := s.config.Shown(&s.config.Routes[i].Match)
+	if m.PathRegex != "" {
+		m.Path = "~" + m.PathRegex
+	}
+	if m.Host == "*" { // any, as without it
+		m.Host = ""
+	}
+	return m.Host, m.Path, m.Methods
+}
+
 func effective(b *bytes.Buffer, v reflect.Value, c *config.Config) {
 	switch x := v.Interface().(type) {
 	case config.Headers:

@@ -217,7 +217,7 @@ func conditionTexts(c *route.Conditions) (out []string) {
 
 // expression is the regular expression of a rule as it was written.
 func (s *Snapshot) expression(i int) string {
-	return strings.TrimPrefix(PathText(&s.Rules()[i]), "~")
+	return strings.TrimPrefix(pathText(&s.Rules()[i]), "~")
 }
 
 func matchText(r *route.Rule) string {
@@ -228,11 +228,11 @@ func matchText(r *route.Rule) string {
 	if len(r.Methods) > 0 {
 		methods = strings.Join(r.Methods, ", ")
 	}
-	return host + ", " + PathText(r) + ", " + methods
+	return host + ", " + pathText(r) + ", " + methods
 }
 
-// PathText is what a rule asks of the path: its pattern, or ~ and its regular expression.
-func PathText(r *route.Rule) string {
+// pathText is what a rule asks of the path: its pattern, or ~ and its regular expression.
+func pathText(r *route.Rule) string {
 	if r.Regex == nil {
 		return r.Path
 	}

@@ -21,7 +21,7 @@ file without starting anything. ` + "[config.schema.json](config.schema.json)" +
 Durations have a unit: ` + "`250us`, `5s`, `1m30s`" + `. So have sizes: ` + "`512B`, `16KiB` (1024), `1MB` (1000 × 1000)" + `; a size without unit is in bytes.
 A value may refer to something outside of the file: ` + "`${NAME}`" + ` is an environment variable, ` + "`${NAME:-default}`" + ` has a default for one that is not set, ` + "`${file:path}`" + ` is
 the content of a file, a relative path starting at the folder of the configuration file; ` + "`$${`" + ` is a plain ` + "`${`" + `. This works in strings, durations and sizes, not in keys, numbers, ` + "`true`" + ` and
-` + "`false`" + `. Messages and the admin listener show the reference, never the value.
+` + "`false`" + `. Messages, default names of routes and what the admin listener shows of the configuration have the reference, never the value.
 Anchors and aliases of YAML (` + "`&name`, `*name`" + `) work; tags, merge keys and several documents in one file do not.
 `
 
