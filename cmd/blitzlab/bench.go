@@ -141,7 +141,7 @@ func (c *benchCmd) overNetwork() bool {
 	if c.Machine == "" {
 		return false
 	}
-	s, err := machine.Load(filepath.Join(c.Machines, c.Machine+".yaml"))
+	s, err := machine.Named(c.Machines, c.Machine)
 	return err == nil && s.Distributed() // an error is told when the bench reads it
 }
 

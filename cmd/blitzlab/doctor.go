@@ -23,8 +23,19 @@ type doctorCmd struct {
 	JSON      bool          `name:"json" help:"Print as JSON."`
 }
 
+// leastSample holds a few of the kernel's clock ticks; in less everything looks idle.
+const leastSample = 50 * time.Millisecond
+
 // Run implements the command: exit code 1 if a check failed.
 func (c *doctorCmd) Run(ctx context.Context) error {
+	if c.Sample < leastSample {
+		return fmt.Errorf("--sample %v: the kernel counts CPU time in hundredths of a second, so watch for %v at least", c.Sample, leastSample)
+	}
+	for _, p := range c.Ports {
+		if p < 1 || p > 65535 {
+			return fmt.Errorf("--ports %d: a port lies between 1 and 65535", p)
+		}
+	}
 	root, err := lab.ModuleRoot()
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/blitz-gateway/blitz/harness/gate"
@@ -49,6 +50,11 @@ func (c *gateCmd) Run(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	unlock, err := lab.Lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	root, rootErr := lab.ModuleRoot()
 	if c.Machines == "" {
 		c.Machines = filepath.Join(root, "machines")
@@ -120,6 +126,9 @@ func (c *gateCmd) plan() (gate.Profile, []lab.Scenario, error) {
 	if err != nil {
 		return p, nil, err
 	}
+	if c.Pairs < 0 || c.MaxPairs < 0 || c.Budget < 0 || c.Duration < 0 {
+		return p, nil, errors.New("pairs, max-pairs, budget and duration must not be negative")
+	}
 	if c.Pairs > 0 {
 		p.MinPairs, p.MaxPairs = c.Pairs, max(c.Pairs, p.MaxPairs)
 	}
@@ -140,8 +149,19 @@ func (c *gateCmd) plan() (gate.Profile, []lab.Scenario, error) {
 			return p, nil, err
 		}
 	}
-	s, err := lab.Select(c.Scenario, true)
+	s, err := loads(c.Scenario)
 	return p, s, err
+}
+
+// loads are the scenarios of these names, of which each must be one that a gate can compare.
+func loads(names []string) ([]lab.Scenario, error) {
+	all, err := lab.Select(names, true)
+	for _, s := range all {
+		if !s.IsLoad() {
+			return nil, fmt.Errorf("%s is not a load scenario, and a gate compares loads: choose from %s", s.Name, strings.Join(lab.LoadNames(), ", "))
+		}
+	}
+	return all, err
 }
 
 // locate takes an executable as it is and builds a revision.

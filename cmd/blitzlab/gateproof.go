@@ -43,10 +43,15 @@ func (c *gateProofCmd) Run(ctx context.Context) (err error) {
 			*p = filepath.Join(root, name)
 		}
 	}
-	scenarios, err := lab.Select([]string{c.Scenario}, true)
+	scenarios, err := loads([]string{c.Scenario})
 	if err != nil {
 		return err
 	}
+	unlock, err := lab.Lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	scratch, err := os.MkdirTemp("", "blitzlab-proof-")
 	if err != nil {
 		return err

@@ -31,7 +31,7 @@ func (c *historyCmd) Run() error {
 		}
 		c.Results = filepath.Join(root, "results")
 	}
-	stored, err := result.ReadAll(c.Results)
+	stored, err := published(c.Results)
 	if err != nil {
 		return err
 	}

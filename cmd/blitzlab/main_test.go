@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/blitz-gateway/blitz/harness/lab"
 	"github.com/blitz-gateway/blitz/harness/lab/labtest"
 	"github.com/blitz-gateway/blitz/harness/result"
 )
@@ -113,6 +114,7 @@ func TestBenchWritesResultsAndReport(t *testing.T) {
 }
 
 func TestWrongUseIsExplained(t *testing.T) {
+	exe := filepath.Join(labtest.Programs(t), "blitz")
 	for want, args := range map[string][]string{
 		"no scenario":     {"bench", "--scenario", "h9-static"},
 		"no target":       {"bench", "--targets", "apache", "--bin-dir", labtest.Programs(t)},
@@ -123,7 +125,16 @@ func TestWrongUseIsExplained(t *testing.T) {
 		"expired on":      {"gate", "--baseline", "x", "--candidate", "y", "--waivers", waiverFile(t)},
 		"no metric":       {"gate", "--baseline", "x", "--candidate", "y", "--metrics", "speed"},
 		"not be negative": {"bench", "--pairs=-1"},
-		"no-such-machine": {"doctor", "--machine", "no-such-machine"},
+		"vm-2core":        {"doctor", "--machine", "no-such-machine"}, // those that there are
+		"--sample 0s":     {"doctor", "--sample", "0s"},
+		"--ports 99999":   {"doctor", "--ports", "99999"},
+		"must not be neg": {"gate", "--baseline", "x", "--candidate", "y", "--budget=-1s"},
+		"not a load sce":  {"gate", "--baseline", "x", "--candidate", "y", "--scenario", "idle-10k"},
+		"several hosts":   {"gate", "--baseline", exe, "--candidate", exe, "--machine", "three-host-lab", "--bin-dir", labtest.Programs(t)},
+		"no results in /": {"query", "--results", "/nonexistent", "SELECT 1"},
+		"blitzlab bench ": {"history", "--results", "/nonexistent"},
+		"nothing is publ": {"report", "--results", "/nonexistent"},
+		"holds no machin": {"project", "--machines", t.TempDir()},
 	} {
 		cmd, _, stderr, _ := blitzlab(t, args...)
 		assert.Equal(t, 2, exit(t, cmd), want)
@@ -131,9 +142,21 @@ func TestWrongUseIsExplained(t *testing.T) {
 	}
 }
 
+// A gate does not begin while another laboratory measures: it would be the neighbour that spoils the other one's figures.
+func TestAGateWaitsForNobodyAndDisturbsNobody(t *testing.T) {
+	bin := labtest.Programs(t)
+	cmd, _, stderr, tmp := blitzlab(t, "gate", "--baseline", filepath.Join(bin, "blitz"), "--candidate", filepath.Join(bin, "blitz"), "--bin-dir", bin)
+	t.Setenv("TMPDIR", tmp)
+	unlock, err := lab.Lock()
+	require.NoError(t, err)
+	defer unlock()
+	assert.Equal(t, 2, exit(t, cmd))
+	assert.Contains(t, stderr.String(), "another blitzlab is measuring")
+}
+
 func waiverFile(t *testing.T) string {
 	file := filepath.Join(t.TempDir(), "waivers.yaml")
-	text := "waivers:\n  - {metric: cpu, scenario: a, max_effect: 8%, reason: it was worth it, expires: 2020-01-31}\n"
+	text := "waivers:\n  - {metric: cpu, scenario: h1-static, max_effect: 8%, reason: it was worth it, expires: 2020-01-31}\n"
 	require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
 	return file
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/blitz-gateway/blitz/harness/forecast"
 	"github.com/blitz-gateway/blitz/harness/lab"
 	"github.com/blitz-gateway/blitz/harness/machine"
-	"github.com/blitz-gateway/blitz/harness/result"
 )
 
 type projectCmd struct {
@@ -58,13 +57,16 @@ func (c *projectCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	if len(files) == 0 {
+		return fmt.Errorf("%s holds no machine to make a forecast for (*.yaml)", c.Machines)
+	}
 	machines, err := forecast.Machines(files)
 	if err != nil {
 		return err
 	}
-	all, err := result.ReadAll(c.Results)
+	all, err := published(c.Results)
 	if err != nil {
-		return fmt.Errorf("a result cannot be believed, so nothing is forecast from it: %w", err)
+		return fmt.Errorf("nothing is forecast: %w", err)
 	}
 	f, err := forecast.Make(all, machines, o)
 	if err != nil {

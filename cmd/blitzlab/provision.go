@@ -34,7 +34,7 @@ func (c *provisionCmd) Run(ctx context.Context) error {
 	if c.Machines == "" {
 		c.Machines = filepath.Join(root, "machines")
 	}
-	spec, err := machine.Load(filepath.Join(c.Machines, c.Machine+".yaml"))
+	spec, err := machine.Named(c.Machines, c.Machine)
 	if err != nil {
 		return err
 	}

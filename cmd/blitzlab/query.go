@@ -7,7 +7,6 @@ import (
 	"os"
 
 	"github.com/blitz-gateway/blitz/harness/query"
-	"github.com/blitz-gateway/blitz/harness/result"
 )
 
 type queryCmd struct {
@@ -28,9 +27,9 @@ func (c *queryCmd) Run(ctx context.Context) (err error) {
 	if c.SQL == "" && c.DB == "" {
 		return errors.New(`a statement is needed, as in blitzlab query "SELECT * FROM runs"; --schema prints the tables`)
 	}
-	all, err := result.ReadAll(c.Results)
+	all, err := published(c.Results)
 	if err != nil {
-		return fmt.Errorf("a result cannot be believed, so nothing is answered: %w", err)
+		return fmt.Errorf("nothing is answered: %w", err)
 	}
 	var db *query.DB
 	if c.DB == "" {

@@ -44,7 +44,7 @@ func (c *reportCmd) compare() error {
 	if len(c.Compare) != 2 {
 		return errors.New("--compare takes two runs: --compare A,B")
 	}
-	all, err := result.ReadAll(c.Results)
+	all, err := published(c.Results)
 	if err != nil {
 		return err
 	}
@@ -68,9 +68,9 @@ func defaultPaths(root, results string) reportPaths {
 }
 
 func writeReport(root string, to reportPaths) error {
-	all, err := result.ReadAll(root)
+	all, err := published(root)
 	if err != nil {
-		return fmt.Errorf("a result cannot be believed, so nothing is published: %w", err)
+		return fmt.Errorf("nothing is published: %w", err)
 	}
 	md, err := report.Markdown(all)
 	if err != nil {

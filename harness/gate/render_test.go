@@ -98,15 +98,16 @@ func TestWaivers(t *testing.T) {
 	_, err = parseWaivers([]byte(good), now.AddDate(0, 0, 1))
 	require.ErrorContains(t, err, "2: waiver 1: expired on 2026-11-24")
 	for want, text := range map[string]string{
-		"metric \"speed\"": "{metric: speed, scenario: a, max_effect: 8%, reason: one two three, expires: 2026-12-24}",
+		"metric \"speed\"": "{metric: speed, scenario: h2-static, max_effect: 8%, reason: one two three, expires: 2026-12-24}",
+		"never hold":       "{metric: cpu, scenario: h1-statik, max_effect: 8%, reason: one two three, expires: 2026-12-24}",
 		"scenario is":      "{metric: cpu, max_effect: 8%, reason: one two three, expires: 2026-12-24}",
-		"a sentence":       "{metric: cpu, scenario: a, max_effect: 8%, reason: why not, expires: 2026-12-24}",
-		"expected percent": "{metric: cpu, scenario: a, max_effect: \"8\", reason: one two three, expires: 2026-12-24}",
-		"not in percent":   "{metric: allocs, scenario: a, max_effect: 8%, reason: one two three, expires: 2026-12-24}",
-		"positive number":  "{metric: cpu, scenario: a, max_effect: -8%, reason: one two three, expires: 2026-12-24}",
-		"a date":           "{metric: cpu, scenario: a, max_effect: 8%, reason: one two three, expires: soon}",
-		"for ever":         "{metric: cpu, scenario: a, max_effect: 8%, reason: one two three, expires: 2126-12-24}",
-		"unknown field":    "{metric: cpu, scenario: a, max_effect: 8%, reason: one two three, expires: 2026-12-24, by: me}",
+		"a sentence":       "{metric: cpu, scenario: h2-static, max_effect: 8%, reason: why not, expires: 2026-12-24}",
+		"expected percent": "{metric: cpu, scenario: h2-static, max_effect: \"8\", reason: one two three, expires: 2026-12-24}",
+		"not in percent":   "{metric: allocs, scenario: h2-static, max_effect: 8%, reason: one two three, expires: 2026-12-24}",
+		"positive number":  "{metric: cpu, scenario: h2-static, max_effect: -8%, reason: one two three, expires: 2026-12-24}",
+		"a date":           "{metric: cpu, scenario: h2-static, max_effect: 8%, reason: one two three, expires: soon}",
+		"for ever":         "{metric: cpu, scenario: h2-static, max_effect: 8%, reason: one two three, expires: 2126-12-24}",
+		"unknown field":    "{metric: cpu, scenario: h2-static, max_effect: 8%, reason: one two three, expires: 2026-12-24, by: me}",
 	} {
 		_, err := parseWaivers([]byte("waivers:\n  - "+text+"\n"), now)
 		require.ErrorContains(t, err, want)

@@ -12,6 +12,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/blitz-gateway/blitz/harness/lab"
 )
 
 // Waiver is somebody's decision to let one metric become worse by so much, for a while.
@@ -72,8 +74,11 @@ func (w *Waiver) check(now time.Time) error {
 	if i < 0 {
 		return fmt.Errorf("metric %q: expected cpu, rps, p99, p99.9, memory, allocs or start", w.Metric)
 	}
-	if w.Scenario == "" {
+	switch {
+	case w.Scenario == "":
 		return errors.New("scenario is missing: a name, or \"*\" for all")
+	case w.Scenario != "*" && !slices.Contains(lab.LoadNames(), w.Scenario):
+		return fmt.Errorf("scenario %q: a waiver for it would never hold; expected \"*\" or one of %s", w.Scenario, strings.Join(lab.LoadNames(), ", "))
 	}
 	if len(strings.Fields(w.Reason)) < 3 {
 		return fmt.Errorf("reason %q: expected a sentence that says why this is worth it", w.Reason)

@@ -73,6 +73,9 @@ func Prepare(ctx context.Context, machinesDir, name string, force, pin bool) (Pr
 	if p.Spec, err = machine.Find(machinesDir, name, p.Fingerprint); err != nil {
 		return p, err
 	}
+	if p.Spec.Distributed() {
+		return p, fmt.Errorf("%s is a laboratory of several hosts: this is measured on one machine", p.Spec.Name)
+	}
 	if p.OpenFiles, err = proc.RaiseFileLimit(65536); err != nil {
 		return p, err
 	}
@@ -134,13 +137,13 @@ func Bench(ctx context.Context, o Options) (dir string, err error) {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
-	unlock, err := lock()
+	unlock, err := Lock()
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
 	if o.MachineName != "" {
-		spec, err := machine.Load(filepath.Join(o.MachinesDir, o.MachineName+".yaml"))
+		spec, err := machine.Named(o.MachinesDir, o.MachineName)
 		if err != nil {
 			return "", err
 		}

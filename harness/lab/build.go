@@ -84,8 +84,12 @@ func BuildRevision(ctx context.Context, root, rev, dir, name string) (path strin
 // BuildPatched is BuildRevision with a patch applied to the worktree first, if there is one. Its version says that it is patched.
 func BuildPatched(ctx context.Context, root, rev string, patch []byte, dir, name string) (path string, err error) {
 	commit, err := output(ctx, root, "git", "rev-parse", "--verify", "--quiet", "--end-of-options", rev+"^{commit}")
-	if err != nil {
-		return "", fmt.Errorf("%q is neither an executable nor a revision: %w", rev, err)
+	var said *exec.ExitError
+	switch {
+	case errors.As(err, &said) && said.ExitCode() == 1: // --quiet: git has nothing to say
+		return "", fmt.Errorf("%q is neither an executable nor a revision that git knows in %s (a shallow clone lacks most: git fetch --unshallow)", rev, root)
+	case err != nil:
+		return "", fmt.Errorf("%q is no executable, and git cannot say whether it is a revision: %w", rev, err)
 	}
 	tree := filepath.Join(dir, "tree")
 	if _, err := output(ctx, root, "git", "worktree", "add", "--detach", tree, commit); err != nil {

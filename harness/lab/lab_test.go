@@ -376,12 +376,12 @@ func (missing) Render(target.Plan) (target.Launch, error) {
 
 func TestTwoLaboratoriesDoNotMeasureEachOther(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	unlock, err := lock()
+	unlock, err := Lock()
 	require.NoError(t, err)
-	_, err = lock()
+	_, err = Lock()
 	assert.ErrorContains(t, err, "another blitzlab")
 	unlock()
-	unlock, err = lock()
+	unlock, err = Lock()
 	require.NoError(t, err)
 	unlock()
 }

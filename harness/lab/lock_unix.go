@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// lock keeps two laboratories from measuring each other. The kernel drops it with the process.
-func lock() (unlock func(), err error) {
+// Lock keeps two laboratories of one user from measuring each other: a bench, a gate, a proof. The kernel drops it with the process.
+func Lock() (unlock func(), err error) {
 	path := filepath.Join(os.TempDir(), fmt.Sprintf("blitzlab-%d.lock", os.Getuid()))
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {

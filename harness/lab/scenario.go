@@ -219,6 +219,19 @@ func ScenarioNames() []string {
 	return out
 }
 
+// IsLoad tells whether targets are loaded at saturation, which is what a gate compares.
+func (s Scenario) IsLoad() bool { return s.kind == load && !s.attacked }
+
+// LoadNames are the names of the scenarios of which that is so.
+func LoadNames() (out []string) {
+	for _, s := range scenarios {
+		if s.IsLoad() {
+			out = append(out, s.Name)
+		}
+	}
+	return out
+}
+
 // Select returns the named scenarios in their own order, each once; "all" or nothing means all of the profile but those that are run when they are
 // named: the attacks, which need slowhttptest, and what takes minutes for each target. The quick profile leaves out those that are marked full.
 func Select(names []string, full bool) ([]Scenario, error) {

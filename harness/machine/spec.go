@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -141,11 +142,28 @@ func kind(virtual bool) string {
 	return "bare-metal machine"
 }
 
+// Named loads the description of that name; the error for one that is not there lists those that are.
+func Named(dir, name string) (Spec, error) {
+	s, err := Load(filepath.Join(dir, name+".yaml"))
+	if errors.Is(err, fs.ErrNotExist) {
+		var there []string
+		files, _ := filepath.Glob(filepath.Join(dir, "*.yaml"))
+		for _, f := range files {
+			there = append(there, strings.TrimSuffix(filepath.Base(f), ".yaml"))
+		}
+		if len(there) == 0 {
+			return s, fmt.Errorf("no machine %q: %s holds no description (*.yaml)", name, dir)
+		}
+		return s, fmt.Errorf("no machine %q in %s; there are %s", name, dir, strings.Join(there, ", "))
+	}
+	return s, err
+}
+
 // Find returns the named description of dir, or without a name the first one that matches the observed machine. If none does, the
 // machine gets a generic name and split: the first half of the CPUs serves, the rest loads.
 func Find(dir, name string, f Fingerprint) (Spec, error) {
 	if name != "" {
-		return Load(filepath.Join(dir, name+".yaml"))
+		return Named(dir, name)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 	if err != nil {
