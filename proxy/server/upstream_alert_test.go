@@ -4,11 +4,15 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -95,16 +99,37 @@ func TestPostGoesElsewhereWhenOurCertificateIsRefused(t *testing.T) {
 	engines(t, func(t *testing.T, engine string) {
 		ca := newAuthority(t, "ca")
 		cert, _, _ := ca.issue("127.0.0.1")
-		for _, protocol := range []string{"h1", "h2", "auto"} {
-			strict := newStrict(t, &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: ca.pool(), ClientAuth: tls.RequireAndVerifyClientCert})
-			open := newStrict(t, &tls.Config{Certificates: []tls.Certificate{cert}})
-			g := gate(t, engine, setup{endpoints: []string{strict, open}, cluster: "protocol: " + protocol + ", retries: 1, retry: {backoff: 0s, budget: {min: 1000}}, tls: {ca: " + ca.file + "}"})
-			c := g.dial()
-			for range 4 {
-				require.Equal(t, 200, c.ask(request("POST", "/pay", "money")).StatusCode)
+		_, certFile, keyFile := ca.issue("gateway.test")
+		own := fmt.Sprintf(", cert: %s, key: %s", certFile, keyFile)
+		for _, x := range []struct {
+			alert, keys string
+			strict      *tls.Config
+		}{
+			{"certificate_required", "", &tls.Config{ClientCAs: ca.pool(), ClientAuth: tls.RequireAndVerifyClientCert}},
+			{"certificate_expired", own, &tls.Config{ClientCAs: ca.pool(), ClientAuth: tls.RequireAndVerifyClientCert, Time: func() time.Time {
+				return time.Now().Add(24 * time.Hour)
+			}}},
+			{"bad_certificate", own, &tls.Config{ClientAuth: tls.RequireAnyClientCert, VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error {
+				return errors.New("not this one")
+			}}},
+		} {
+			for _, protocol := range []string{"h1", "h2", "auto"} {
+				x.strict.Certificates = []tls.Certificate{cert}
+				strict, open := newStrict(t, x.strict), newStrict(t, &tls.Config{Certificates: []tls.Certificate{cert}})
+				cluster := fmt.Sprintf("protocol: %s, retries: 1, retry: {backoff: 0s, budget: {min: 1000}}, tls: {ca: %s%s}", protocol, ca.file, x.keys)
+				g := gate(t, engine, setup{endpoints: []string{strict, open}, cluster: cluster})
+				c := g.dial()
+				for range 4 {
+					require.Equal(t, 200, c.ask(request("POST", "/pay", "money")).StatusCode)
+				}
+				require.Positive(t, g.metric("blitz_upstream_retries_total"))
+				c.Close()
+				g = gate(t, engine, setup{endpoints: []string{strict}, cluster: cluster})
+				c = g.dial()
+				require.Equal(t, 502, c.ask(request("POST", "/pay", "money")).StatusCode)
+				c.Close()
+				require.Contains(t, g.log()[0].Detail, x.alert)
 			}
-			require.Positive(t, g.metric("blitz_upstream_retries_total"))
-			c.Close()
 		}
 	})
 }

@@ -452,7 +452,7 @@ func (c *Conn) OnRecvEnd(err error) {
 		c.failed(exchange.ErrTruncated)
 	case !c.reused && refusal(err) != "":
 		q.x.Detail = refusal(err)
-		if c.interim > 0 || c.asked() && !refusedOurs(err) {
+		if c.interim > 0 || c.asked() && !c.refusedOurs(err) {
 			c.failed(exchange.ErrReset) // the endpoint may have read the request
 			return
 		}

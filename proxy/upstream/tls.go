@@ -66,16 +66,29 @@ func refusal(err error) (detail string) {
 	return ""
 }
 
-// refusedOurs tells whether the alert that ended a connection is one about our certificate (RFC 8446 section 6.2). In TLS 1.3 it may come behind
-// the beginning of a request, which the endpoint then has not read: it reads nothing before it has verified the client.
-func refusedOurs(err error) bool {
+// refusedOurs tells whether the alert that ended a connection is a server's verdict on our certificate, given in place of reading the request whose bytes
+// were on their way already: then even a POST may go elsewhere. In TLS 1.3 a client may send as soon as it has sent its own Finished, and the
+// server reads nothing before it has verified certificate and Finished (RFC 8446 section 4.4). That it has not come further can be known only from
+// all of this:
+//
+//   - It asked for a certificate in this handshake. Later it may not, since we do not offer post_handshake_auth (RFC 8446 section 4.6.2).
+//   - The alert is the first it says under the keys of the established connection. Who has accepted us begins with tickets, or with the answer.
+//   - By its definition the alert is about a certificate that was not valid, or not sent (RFC 8446 section 6.2). access_denied is not: it says that a
+//     valid certificate was not enough, and may be the verdict of an application that has read what was asked of it.
+//
+// In TLS 1.2 the server has verified us before we send anything: no alert after that is a verdict on the handshake.
+func (c *Conn) refusedOurs(err error) bool {
 	var t *tlsrec.Error
-	if !errors.As(err, &t) || !t.Received {
+	s, ok := c.l.(*secure.Conn)
+	if !ok || !errors.As(err, &t) || !t.Received || !t.First {
+		return false
+	}
+	if settled := s.State(); settled == nil || !settled.Asked {
 		return false
 	}
 	switch t.Alert {
 	case alertBadCertificate, alertUnsupportedCertificate, alertCertificateRevoked, alertCertificateExpired, alertCertificateUnknown,
-		alertUnknownCA, alertAccessDenied, alertCertificateRequired:
+		alertUnknownCA, alertCertificateRequired:
 		return true
 	}
 	return false
@@ -89,7 +102,6 @@ const (
 	alertCertificateExpired     tlsrec.Alert = 45
 	alertCertificateUnknown     tlsrec.Alert = 46
 	alertUnknownCA              tlsrec.Alert = 48
-	alertAccessDenied           tlsrec.Alert = 49
 	alertCertificateRequired    tlsrec.Alert = 116
 )
 

@@ -54,6 +54,9 @@ type Error struct {
 	Alert Alert
 	// Received tells that the peer sent the alert.
 	Received bool
+	// First tells that in TLS 1.3 nothing came before it under the keys of the established connection: no ticket, no content. A server that has accepted a
+	// client's certificate begins with its tickets, if it gives any (RFC 8446, 4.6.1).
+	First bool
 	// Cause is the error of crypto/tls; nil for faults of the record layer.
 	Cause error
 }

@@ -79,6 +79,7 @@ type Conn struct {
 	server  bool
 	tickets bool // a client that keeps sessions
 	useless int  // records in a row without content
+	heard   bool // a record has come after the handshake (TLS 1.3)
 	// answered: what is pending contains the answer to a KeyUpdate.
 	answered bool
 	// sentClose and gotClose: close_notify has been queued, was received.
@@ -171,7 +172,7 @@ func (c *Conn) shake(input []byte) (int, Event, error) {
 	cs := h.tls.ConnectionState()
 	if cs.Version != tls.VersionTLS13 {
 		c.phase = phaseSlow
-		c.state = stateOf(&cs)
+		c.state = stateOf(&cs, h)
 		h.secrets.wipe()
 		return n, Event{Kind: Established}, nil
 	}
@@ -179,7 +180,7 @@ func (c *Conn) shake(input []byte) (int, Event, error) {
 		return n, Event{}, c.fail(&Error{Code: "internal_error", Detail: err.Error(), Alert: alertNone, Cause: err})
 	}
 	c.phase = phaseRecords
-	c.state = stateOf(&cs)
+	c.state = stateOf(&cs, h)
 	if c.tickets {
 		h.secrets.wipe()
 	} else {

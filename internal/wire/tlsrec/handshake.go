@@ -22,6 +22,7 @@ type handshake struct {
 	// work is the signature that the handshake waits for; handed tells that the caller has it.
 	work   *signature
 	handed bool
+	asked  bool // the server asked for our certificate
 	// suiteID is the suite in the server's last ServerHello.
 	suiteID uint16
 	// out is the server's sending direction. crypto/tls sends session tickets as part of the handshake, and each takes
@@ -63,6 +64,10 @@ func (h *handshake) configure(cfg *tls.Config, offload func(crypto.Signer) bool)
 		return own
 	}
 	own := adopt(cfg)
+	if !h.server {
+		own.GetClientCertificate = h.noteRequest(own)
+		return own
+	}
 	if choose := own.GetConfigForClient; choose != nil {
 		own.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 			chosen, err := choose(hello)
@@ -73,6 +78,23 @@ func (h *handshake) configure(cfg *tls.Config, offload func(crypto.Signer) bool)
 		}
 	}
 	return own
+}
+
+// noteRequest returns a GetClientCertificate that notes that it was called, and chooses as cfg would.
+func (h *handshake) noteRequest(cfg *tls.Config) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	get, certs := cfg.GetClientCertificate, cfg.Certificates
+	return func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		h.asked = true
+		if get != nil {
+			return get(r)
+		}
+		for i := range certs {
+			if r.SupportsCertificate(&certs[i]) == nil {
+				return &certs[i], nil
+			}
+		}
+		return new(tls.Certificate), nil // none: the server decides what that means
+	}
 }
 
 // run is the coroutine. It yields whenever crypto/tls wants to read what has not been received.

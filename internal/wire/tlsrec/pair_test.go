@@ -190,6 +190,7 @@ func TestResumption(t *testing.T) {
 				s, c, rest := pair(t, server, client)
 				assert.Equal(t, i > 0, s.State().Resumed)
 				assert.Equal(t, i > 0, c.State().Resumed)
+				assert.Equal(t, mutual && i == 0, c.State().Asked)
 				rest = append(rest, must(s.Seal(nil, []byte("hello")))...)
 				assert.Equal(t, "hello", string(opened(t, c, rest)))
 				assert.Equal(t, "up", string(opened(t, s, must(c.Seal(nil, []byte("up"))))))
@@ -201,6 +202,34 @@ func TestResumption(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestClientChoosesItsCertificate: noting that the server asks changes nothing about the answer.
+func TestClientChoosesItsCertificate(t *testing.T) {
+	first, second := ca().issue(t, "first.test"), ca().issue(t, "second.test")
+	other := first
+	other.Certificate = siteCert().Certificate
+	other.SupportedSignatureAlgorithms = []tls.SignatureScheme{tls.PKCS1WithSHA256} // which TLS 1.3 does not know
+	for want, choose := range map[string]func(*tls.Config){
+		"":            func(*tls.Config) {},
+		"first.test":  func(c *tls.Config) { c.Certificates = []tls.Certificate{first, second} },
+		"second.test": func(c *tls.Config) { c.Certificates = []tls.Certificate{other, second, first} },
+		"site.test": func(c *tls.Config) {
+			c.Certificates = []tls.Certificate{first}
+			c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { own := siteCert(); return &own, nil }
+		},
+	} {
+		server, client := serverConfig(), clientConfig()
+		server.ClientAuth = tls.RequestClientCert
+		choose(client)
+		s, c, _ := pair(t, server, client)
+		assert.True(t, c.State().Asked)
+		got := ""
+		if p := s.State().PeerCertificates; len(p) > 0 {
+			got = p[0].Subject.CommonName
+		}
+		assert.Equal(t, want, got)
 	}
 }
 

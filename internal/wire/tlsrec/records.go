@@ -68,6 +68,8 @@ func (c *Conn) record(rec []byte) ([]byte, *Error) {
 		// RFC 8446, 5.1: fragments of a handshake message are not interleaved with other records.
 		return nil, recordError(AlertUnexpectedMessage, "received another record in the middle of a handshake message")
 	}
+	first := !c.heard
+	c.heard = true
 	switch typ {
 	case typeApplicationData:
 		if len(content) > 0 {
@@ -77,7 +79,11 @@ func (c *Conn) record(rec []byte) ([]byte, *Error) {
 	case typeHandshake:
 		return nil, c.handshakeRecord(content, copied)
 	case typeAlert:
-		return nil, c.alertRecord(content)
+		e := c.alertRecord(content)
+		if e != nil && e.Received {
+			e.First = first
+		}
+		return nil, e
 	}
 	return nil, recordError(AlertUnexpectedMessage, "received a record of a content type that has no place after the handshake")
 }

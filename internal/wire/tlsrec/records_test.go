@@ -244,6 +244,31 @@ func TestAlerts(t *testing.T) {
 	assert.Equal(t, "alert 200", Alert(200).String())
 }
 
+// A client learns whether an alert is the first that an established server says.
+func TestFirstAlert(t *testing.T) {
+	before := map[string]func(s *Conn) []byte{
+		"nothing": func(*Conn) []byte { return nil },
+		"a ticket": func(s *Conn) []byte {
+			return s.out.seal(nil, append([]byte{messageTicket, 0, 1, 0}, make([]byte, 256)...), typeHandshake)
+		},
+		"content":  func(s *Conn) []byte { return must(s.Seal(nil, []byte("x"))) },
+		"new keys": func(s *Conn) []byte { return must(s.updateKeys(nil, false)) },
+	}
+	for name, first := range before {
+		s, c := bare13(t, tls.TLS_AES_128_GCM_SHA256)
+		rec := first(s)
+		rec = s.out.seal(rec, []byte{2, 42}, typeAlert)
+		var err error
+		for n := 0; err == nil; rec = rec[n:] {
+			n, _, err = c.Receive(rec)
+		}
+		var e *Error
+		require.ErrorAs(t, err, &e, name)
+		assert.True(t, e.Received, name)
+		assert.Equal(t, name == "nothing", e.First, name)
+	}
+}
+
 func TestClientTakesTicketsInPieces(t *testing.T) {
 	ticket := append([]byte{messageTicket, 0, 1, 0}, make([]byte, 256)...)
 	three := append(append(bytes.Clone(ticket), ticket...), ticket...)

@@ -19,15 +19,17 @@ type State struct {
 	Resumed bool
 	// Retried tells that the server asked for another ClientHello (HelloRetryRequest).
 	Retried bool
+	// Asked tells a client that the server asked for its certificate.
+	Asked bool
 	// PeerCertificates is the peer's chain, its own certificate first; VerifiedChains what was built from it.
 	PeerCertificates []*x509.Certificate
 	VerifiedChains   [][]*x509.Certificate
 }
 
-func stateOf(cs *tls.ConnectionState) *State {
+func stateOf(cs *tls.ConnectionState, h *handshake) *State {
 	return &State{
 		Version: cs.Version, Suite: cs.CipherSuite, Group: cs.CurveID, ALPN: cs.NegotiatedProtocol, ServerName: cs.ServerName,
-		Resumed: cs.DidResume, Retried: cs.HelloRetryRequest, PeerCertificates: cs.PeerCertificates, VerifiedChains: cs.VerifiedChains,
+		Resumed: cs.DidResume, Retried: cs.HelloRetryRequest, Asked: h.asked, PeerCertificates: cs.PeerCertificates, VerifiedChains: cs.VerifiedChains,
 	}
 }
 
