@@ -44,6 +44,9 @@ func (d *decoder) checkCluster(c *Cluster, i int) {
 	if o := c.Outlier; o != nil && o.MaxEjection < o.BaseEjection {
 		d.report(fmt.Sprintf("base_ejection %v is longer than max_ejection %v", o.BaseEjection, o.MaxEjection), "expected it to be at most that", at("outlier")...)
 	}
+	if after := c.Hedge.After; after > 0 && after >= c.Timeouts.FirstByte && c.Timeouts.FirstByte > 0 {
+		d.report(fmt.Sprintf("a second attempt after %v never starts: the timeout first_byte is %v", after, c.Timeouts.FirstByte), "expected a shorter time", at("hedge", "after")...)
+	}
 	if d.given(at("retry")...) {
 		d.checkRetry(&c.Retry, c.Timeouts.FirstByte, at("retry")...)
 	}

@@ -49,6 +49,12 @@ func (d *decoder) checkRetry(r *Retry, firstByte Duration, path ...any) {
 	if len(r.GRPCStatuses) > 0 && !contains(r.On, "status") {
 		d.report("grpc_statuses without the reason status", "expected status in when", at("grpc_statuses")...)
 	}
+	if len(r.Statuses) > 0 && d.given(at("statuses")...) && !contains(r.On, "status") && !contains(r.On, "") { // "": a word that was refused
+		d.report("statuses without the reason status", "expected status in when", at("statuses")...)
+	}
+	if r.Backoff > r.MaxBackoff && d.given(at("backoff")...) {
+		d.report("backoff "+r.Backoff.String()+" is longer than max_backoff "+r.MaxBackoff.String(), "expected it to be at most that", at("backoff")...)
+	}
 	if d.given(at("per_try")...) && firstByte > 0 && r.PerTry > firstByte {
 		d.report("per_try "+r.PerTry.String()+" is longer than the timeout first_byte "+firstByte.String(), "expected a shorter one", at("per_try")...)
 	}

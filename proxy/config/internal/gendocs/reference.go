@@ -149,6 +149,11 @@ func defaultText(f reflect.StructField, v reflect.Value) string {
 			return ""
 		}
 		return "`[" + strings.Join(x, ", ") + "]`"
+	case []int:
+		if len(x) == 0 {
+			return ""
+		}
+		return "`" + strings.ReplaceAll(fmt.Sprint(x), " ", ", ") + "`"
 	case config.CPUs:
 		return ""
 	case config.Duration:
