@@ -19,7 +19,7 @@ type doctorCmd struct {
 	Sample    time.Duration `default:"2s" help:"How long to watch the CPUs."`
 	Machines  string        `help:"Directory of machine descriptions (default: machines/ of the checkout)." placeholder:"DIR"`
 	Agent     string        `help:"With a machine of several hosts: path of blitzlab on them." placeholder:"PATH"`
-	Calibrate bool          `help:"Trust this machine as it is now: ends its quarantine. Not with a machine of several hosts."`
+	Calibrate bool          `help:"Trust this machine as it is now: ends its quarantine. With a machine of several hosts: all of them."`
 	JSON      bool          `name:"json" help:"Print as JSON."`
 }
 
@@ -54,7 +54,7 @@ func (c *doctorCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if checks, err = c.trust(spec, checks); err != nil {
+	if checks, err = machine.Examined(machine.StateDir(), spec.Name, machine.Observe("/"), checks, c.Calibrate, time.Now()); err != nil {
 		return err
 	}
 	if c.JSON {
@@ -98,7 +98,7 @@ func (c *doctorCmd) hosts(ctx context.Context, spec machine.Spec) (err error) {
 	if c.Agent != "" {
 		agent = []string{c.Agent, "agent"}
 	}
-	all, err := lab.ExamineHosts(ctx, spec, agent, w, c.Sample, say)
+	all, err := lab.ExamineHosts(ctx, spec, agent, w, c.Sample, c.Calibrate, say)
 	if err != nil {
 		return err
 	}
@@ -120,23 +120,4 @@ func (c *doctorCmd) hosts(ctx context.Context, spec machine.Spec) (err error) {
 		return exitCode(1)
 	}
 	return err
-}
-
-// trust adds whether the machine is in quarantine, or ends it if nothing else is wrong.
-func (c *doctorCmd) trust(spec machine.Spec, checks []machine.Check) ([]machine.Check, error) {
-	dir, f := machine.StateDir(), machine.Observe("/")
-	if c.Calibrate {
-		if err := machine.Unfit(checks); err != nil {
-			return nil, fmt.Errorf("an unfit machine is not calibrated: %w", err)
-		}
-		if err := machine.Calibrate(dir, spec.Name, f, time.Now()); err != nil {
-			return nil, err
-		}
-	}
-	check := machine.Check{Name: "quarantine", Status: machine.OK, Observed: "as it was when it was calibrated",
-		Reason: "figures of a machine that has changed, or whose A/A run drifted, are not comparable with its earlier ones"}
-	if err := machine.Trust(dir, spec.Name, f, time.Now()); err != nil {
-		check.Status, check.Observed, check.Mend = machine.Fail, err.Error(), "find out why, then blitzlab doctor --calibrate"
-	}
-	return append(checks, check), nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -80,6 +81,26 @@ func TestBenchOverSeveralHosts(t *testing.T) {
 	require.NoError(t, json.Unmarshal(stdout.Bytes(), &checks), stderr.String())
 	require.Len(t, checks, 3)
 	assert.Equal(t, "identity", checks["origin"][0].Name)
+
+	// A host that is another one than it was is not measured on.
+	state, err := filepath.Glob(filepath.Join(tmp, "state", "three.*.json"))
+	require.NoError(t, err)
+	require.Len(t, state, 3)
+	b, err := os.ReadFile(filepath.Join(tmp, "state", "three.origin.json"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(tmp, "state", "three.origin.json"), bytes.Replace(b, []byte(`"kernel": "`), []byte(`"kernel": "0`), 1), 0o644))
+	cmd, _, stderr, _ = blitzlab(t, "bench", "--machine", "three", "--machines", dir, "--agent", agent, "--scenario", "h1-static", "--targets", "floor", "--out", out)
+	cmd.Env = append(cmd.Env, "BLITZLAB_STATE="+filepath.Join(tmp, "state"))
+	assert.Equal(t, 2, exit(t, cmd))
+	assert.Contains(t, stderr.String(), "origin: this machine is in quarantine")
+	assert.NotContains(t, stderr.String(), "proxy: this machine is in quarantine")
+	cmd, stdout, stderr, _ = blitzlab(t, "doctor", "--machine", "three", "--machines", dir, "--agent", agent, "--sample", "50ms", "--json")
+	cmd.Env = append(cmd.Env, "BLITZLAB_STATE="+filepath.Join(tmp, "state"))
+	assert.Equal(t, 1, exit(t, cmd), stderr.String())
+	clear(checks)
+	require.NoError(t, json.Unmarshal(stdout.Bytes(), &checks), stderr.String())
+	assert.Equal(t, machine.Fail, checks["origin"][len(checks["origin"])-1].Status)
+	assert.Equal(t, machine.OK, checks["load"][len(checks["load"])-1].Status)
 
 	cmd, _, stderr, _ = blitzlab(t, "bench", "--machine", "three", "--machines", dir, "--agent", agent, "--scenario", "cold-start", "--targets", "floor", "--out", out)
 	assert.Equal(t, 2, exit(t, cmd))

@@ -98,6 +98,9 @@ func expected(spec machine.Spec, h machine.Host) machine.Spec {
 	return spec
 }
 
+// stateName is under which this machine remembers what a host was like.
+func stateName(spec machine.Spec, h machine.Host) string { return spec.Name + "." + h.Name }
+
 // Close ends the agents, and with them everything that they started.
 func (f *Fleet) Close() error {
 	errs := make(chan error, len(f.all))
@@ -180,6 +183,11 @@ func benchFleet(ctx context.Context, o Options, spec machine.Spec) (dir string, 
 		return "", err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	for _, m := range f.all {
+		if err := machine.Trust(machine.StateDir(), stateName(spec, m.Host), m.hello.Fingerprint, time.Now()); err != nil {
+			unfit = append(unfit, m.Host.Name+": "+err.Error())
+		}
+	}
 	if len(unfit) > 0 && !o.Force {
 		return "", fmt.Errorf("%w: %v (blitzlab doctor explains; --force runs all the same and marks the results)", ErrUnfit, unfit)
 	}

@@ -44,8 +44,8 @@ func (a *Agent) Examine(args ExamineArgs, out *[]machine.Check) (err error) {
 	return err
 }
 
-// ExamineHosts is the doctor on each host of a laboratory, by the host's name.
-func ExamineHosts(ctx context.Context, spec machine.Spec, agent []string, w *proc.Watcher, sample time.Duration, progress func(string)) (out map[string][]machine.Check, err error) {
+// ExamineHosts is the doctor on each host of a laboratory, by the host's name. calibrate trusts each as it is now.
+func ExamineHosts(ctx context.Context, spec machine.Spec, agent []string, w *proc.Watcher, sample time.Duration, calibrate bool, progress func(string)) (out map[string][]machine.Check, err error) {
 	if len(agent) == 0 {
 		agent = DefaultAgent
 	}
@@ -60,7 +60,9 @@ func ExamineHosts(ctx context.Context, spec machine.Spec, agent []string, w *pro
 		if err := m.Call(ctx, service+".Examine", ExamineArgs{spec.Alone(m.Host), sample}, &checks); err != nil {
 			return nil, fmt.Errorf("doctor: %w", err)
 		}
-		out[m.Host.Name] = checks
+		if out[m.Host.Name], err = machine.Examined(machine.StateDir(), stateName(spec, m.Host), m.hello.Fingerprint, checks, calibrate, time.Now()); err != nil {
+			return nil, fmt.Errorf("host %s: %w", m.Host.Name, err)
+		}
 	}
 	return out, nil
 }

@@ -26,8 +26,6 @@ import (
 	"github.com/blitz-gateway/blitz/harness/target/blitz"
 )
 
-func TestMain(m *testing.M) { os.Exit(labtest.Run(m)) }
-
 func TestScheduleIsABBA(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for n := 1; n <= 5; n++ {
@@ -374,18 +372,6 @@ func (missing) Render(target.Plan) (target.Launch, error) {
 	return target.Launch{}, errors.New("never")
 }
 
-func TestTwoLaboratoriesDoNotMeasureEachOther(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
-	unlock, err := Lock()
-	require.NoError(t, err)
-	_, err = Lock()
-	assert.ErrorContains(t, err, "another blitzlab")
-	unlock()
-	unlock, err = Lock()
-	require.NoError(t, err)
-	unlock()
-}
-
 // A machine that holds no scenario's objective at any rate has one of its own.
 func TestObjectiveOfTheMachine(t *testing.T) {
 	l, _ := newLab(t, labtest.Programs(t))
@@ -395,16 +381,5 @@ func TestObjectiveOfTheMachine(t *testing.T) {
 	require.NotEmpty(t, out.Result.Samples)
 	for _, s := range out.Result.Samples {
 		require.Equal(t, "p99<5ms", s.Search.Objective)
-	}
-}
-
-// Who got a port may not listen on it yet: nobody else gets it meanwhile.
-func TestFreePortsDiffer(t *testing.T) {
-	seen := map[int]bool{}
-	for range 200 {
-		p, err := FreePort()
-		require.NoError(t, err)
-		require.False(t, seen[p], "port %d twice", p)
-		seen[p] = true
 	}
 }

@@ -67,7 +67,10 @@ func (f *Fleet) sample(ctx context.Context, l *Lab, s Scenario, t Located, d tim
 	if err := f.meter(ctx, run.ID); err != nil {
 		return hs, err
 	}
-	at := time.Now().Round(0).Add(startLead)
+	at, err := f.agree(ctx)
+	if err != nil {
+		return hs, err
+	}
 	parts, err := f.load(ctx, l, s, run.Addr, sm.Rate, d, at)
 	if err != nil {
 		return hs, err
@@ -119,6 +122,17 @@ func (f *Fleet) used(ctx context.Context, id int, from, to time.Time) (server, o
 		err = f.origin.Call(ctx, service+".Used", window(f.origin, f.started.ID), &origin)
 	}
 	return server, origin, err
+}
+
+// agree fixes the instant at which the generators begin, by the clock of this machine, and compares the clocks of all hosts anew for it: a clock that nobody
+// disciplines drifts by some fifty millionths, which within a bench of half an hour is more than generators may begin apart, and no generator would notice.
+func (f *Fleet) agree(ctx context.Context) (time.Time, error) {
+	for _, m := range f.all {
+		if err := m.Measure(ctx, service); err != nil {
+			return time.Time{}, err
+		}
+	}
+	return time.Now().Round(0).Add(startLead), nil
 }
 
 // part is what one generator made of its share.

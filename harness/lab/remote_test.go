@@ -1,6 +1,9 @@
 package lab
 
 import (
+	"context"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -81,4 +84,36 @@ func TestSharesAddUp(t *testing.T) {
 	assert.Equal(t, cpus, all)
 	assert.Equal(t, 64, n)
 	assert.Equal(t, machine.CPUSet{1}, slice(machine.CPUSet{0, 1}, 3, 4))
+}
+
+// driftingClock is the service of a host whose clock is as far ahead as a file says.
+type driftingClock string
+
+func (d driftingClock) Clock(_ struct{}, now *int64) error {
+	b, err := os.ReadFile(string(d))
+	if err != nil {
+		return err
+	}
+	ahead, err := time.ParseDuration(string(b))
+	*now = time.Now().Add(ahead).UnixNano()
+	return err
+}
+
+// A clock that has moved since the run began is compared again for each sample: the agreed instant is the same moment on all hosts.
+func TestClocksAreComparedForEachSample(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	clock := filepath.Join(t.TempDir(), "ahead")
+	set := func(d time.Duration) { require.NoError(t, os.WriteFile(clock, []byte(d.String()), 0o644)) }
+	set(time.Hour)
+	c, err := fleet.Dial(fleet.Host{Name: "l", Agent: []string{"env", "LAB_TEST_CLOCK=" + clock, self}}, nil)
+	require.NoError(t, err)
+	f := &Fleet{all: []*member{{Host: machine.Host{Name: "l"}, Conn: c}}}
+	defer func() { require.NoError(t, f.Close()) }()
+	for _, ahead := range []time.Duration{time.Hour, time.Hour + 10*time.Second, -time.Minute} {
+		set(ahead)
+		at, err := f.agree(context.Background())
+		require.NoError(t, err)
+		assert.InDelta(t, ahead, c.Clock.There(at).Sub(at), float64(c.Clock.Bound)+1e6)
+	}
 }

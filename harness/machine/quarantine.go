@@ -69,6 +69,24 @@ func Calibrate(dir, name string, f Fingerprint, now time.Time) error {
 	return Calibration{Schema: calibrationSchema, Machine: name, At: now.UTC(), Fingerprint: f}.write(dir)
 }
 
+// Examined adds to the doctor's checks whether the machine is in quarantine. With calibrate it is trusted from now on, unless a check failed.
+func Examined(dir, name string, f Fingerprint, checks []Check, calibrate bool, now time.Time) ([]Check, error) {
+	if calibrate {
+		if err := Unfit(checks); err != nil {
+			return nil, fmt.Errorf("an unfit machine is not calibrated: %w", err)
+		}
+		if err := Calibrate(dir, name, f, now); err != nil {
+			return nil, err
+		}
+	}
+	c := Check{Name: "quarantine", Status: OK, Observed: "as it was when it was calibrated",
+		Reason: "figures of a machine that has changed, or whose A/A run drifted, are not comparable with its earlier ones"}
+	if err := Trust(dir, name, f, now); err != nil {
+		c.Status, c.Observed, c.Mend = Fail, err.Error(), "find out why, then blitzlab doctor --calibrate"
+	}
+	return append(checks, c), nil
+}
+
 // Quarantine has the machine refused from now on, for a reason. The first reason stays.
 func Quarantine(dir, name, reason string, f Fingerprint, now time.Time) error {
 	c, err := readCalibration(dir, name)

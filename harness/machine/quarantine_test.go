@@ -51,3 +51,24 @@ func TestABrokenStateIsNotTrusted(t *testing.T) {
 		assert.ErrorContains(t, Trust(dir, "m", Fingerprint{}, time.Now()), want)
 	}
 }
+
+// The doctor says that a machine is in quarantine, and ends it only where nothing else is wrong.
+func TestCalibrationEndsTheQuarantineOfAFitMachine(t *testing.T) {
+	dir, now, f := t.TempDir(), time.Unix(1_800_000_000, 0), Fingerprint{CPUs: 2}
+	require.NoError(t, Quarantine(dir, "m", "its A/A run drifted by 9 %", f, now))
+	checks, err := Examined(dir, "m", f, []Check{{Name: "load", Status: OK}}, false, now)
+	require.NoError(t, err)
+	require.Len(t, checks, 2)
+	assert.Equal(t, Fail, checks[1].Status)
+	assert.Contains(t, checks[1].Observed, "drifted by 9 %")
+	assert.Contains(t, checks[1].Mend, "--calibrate")
+
+	_, err = Examined(dir, "m", f, []Check{{Name: "load", Status: Fail, Observed: "busy"}}, true, now)
+	require.ErrorContains(t, err, "load: busy")
+	require.ErrorIs(t, Trust(dir, "m", f, now), ErrQuarantined)
+
+	checks, err = Examined(dir, "m", f, []Check{{Name: "load", Status: Warn}}, true, now)
+	require.NoError(t, err)
+	assert.Equal(t, OK, checks[1].Status)
+	assert.NoError(t, Trust(dir, "m", f, now))
+}
