@@ -33,7 +33,7 @@ func everythingOn(h2 bool) setup {
 		top:    "tracing: {request_id: true, trace_context: true}\n",
 		log:    "fields: [time, client, method, host, path, status, flags, duration_us, route, cluster, endpoint, attempts, request_id, tls, cipher, alpn, sni], sample: 0.2, slow: 50ms",
 		cluster: strings.Replace(everything, "outlier: {", "outlier: {consecutive_5xx: 5, consecutive_connect: 3, ", 1) +
-			", health_check: {protocol: tcp, interval: 30s}, panic_threshold: {percent: 25}, timeouts: {connect: 1s, first_byte: 5s}",
+			", health_check: {protocol: tcp, interval: 30s}, panic_threshold: {percent: 25}, timeouts: {connect: 1s, first_byte: 6s}",
 	}
 	s.cluster = strings.Replace(s.cluster, "per_try: 5s}", "per_try: 5s, statuses: [503], budget: {percent: 20, min: 10}}", 1)
 	if h2 {

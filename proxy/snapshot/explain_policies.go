@@ -23,8 +23,13 @@ func (s *Snapshot) policyTexts(a *Action, c *cluster.Cluster, r *wire.Request) (
 	if a.BufferRequest > 0 {
 		add("receives up to %d bytes of the request body before an endpoint is asked", a.BufferRequest)
 	}
-	if a.AllowUpgrade {
+	switch asksForUpgrade := slices.ContainsFunc(r.Fields, func(f wire.Field) bool { return strings.EqualFold(string(f.Name), "upgrade") }); {
+	case a.AllowUpgrade:
 		add("lets WebSockets and other upgrades through")
+	case r.Method == wire.MethodConnect:
+		add("answers 403: CONNECT needs allow_upgrade")
+	case asksForUpgrade:
+		add("forwards it without Upgrade, which needs allow_upgrade")
 	}
 	tries := triesOf(a, c)
 	if c == nil { // one of several: each has its own budget

@@ -29,6 +29,9 @@ var policyQuestions = []struct{ method, target, headers, source string }{
 	{"POST", "/rpc/x", "", ""},
 	{"GET", "/part", "", ""},
 	{"GET", "/auto", "", ""},
+	{"CONNECT", "outside.example.com:443", "", ""},
+	{"CONNECT", "inside.example.com:443", "", ""},
+	{"GET", "/api/x", "Upgrade: websocket", ""},
 }
 
 const policyConfig = `
@@ -73,6 +76,8 @@ routes:
   - {name: rpc, match: {path: /rpc/*}, cluster: api, retry: {when: [status], grpc_statuses: [unavailable, resource_exhausted], non_idempotent: true}}
   - {name: part, match: {path: /part}, split: [{cluster: api, weight: 9}, {cluster: cache}], retry: {retries: 4, when: [connect]}}
   - {name: auto, match: {path: /auto}, cluster: auto}
+  - {name: outside, match: {host: outside.example.com, path: /}, cluster: cache, allow_upgrade: true}
+  - {name: inside, match: {host: inside.example.com}, cluster: cache}
 `
 
 // Policies and the endpoint that would serve, as people read it. BLITZ_GOLDEN=update writes the file anew.

@@ -23,6 +23,9 @@ func (a *asked) Client() *exchange.Client { return &a.client }
 // question makes the request that is asked about. It is nil when there is none to be made, and e says why.
 func question(q *Question) (r *wire.Request, path []byte, e *Explanation) {
 	host, raw, query, hasQuery := splitTarget(q.Target)
+	if q.Method == "CONNECT" && raw == q.Target && !strings.HasPrefix(raw, "/") {
+		host, raw = raw, "/" // RFC 9112 section 3.2.3: the target is host and port alone
+	}
 	r = &wire.Request{Method: wire.LookupMethod([]byte(q.Method)), MethodName: []byte(q.Method), Query: []byte(query), HasQuery: hasQuery}
 	r.Minor = 1
 	for _, h := range q.Headers {
