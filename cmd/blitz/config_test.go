@@ -13,20 +13,34 @@ import (
 
 func TestValidate(t *testing.T) {
 	var out, errs bytes.Buffer
-	require.NoError(t, validate("../../examples/proxy.yaml", &out, &errs))
+	validate := func(file string) error { return (&ValidateCmd{File: file}).run(&out, &errs) }
+	require.NoError(t, validate("../../examples/proxy.yaml"))
 	require.Equal(t, "../../examples/proxy.yaml: ok (1 listener, 2 clusters, 7 routes)\n", out.String())
 	require.Empty(t, errs.String())
 
 	file := filepath.Join(t.TempDir(), "bad.yaml")
 	require.NoError(t, os.WriteFile(file, []byte("listeners:\n  - adress: :8080\nroutes:\n  - cluster: x\n"), 0o600))
 	out.Reset()
-	require.Equal(t, exitStatus(1), validate(file, &out, &errs))
+	require.Equal(t, exitStatus(1), validate(file))
 	require.Empty(t, out.String())
 	require.Equal(t, file+":2:5: unknown key \"adress\"; did you mean \"address\"?\n"+file+":4:14: unknown cluster \"x\"; no clusters are defined\n", errs.String())
 
 	errs.Reset()
-	require.Equal(t, exitStatus(1), validate(filepath.Join(t.TempDir(), "none.yaml"), &out, &errs))
+	require.Equal(t, exitStatus(1), validate(filepath.Join(t.TempDir(), "none.yaml")))
 	require.Contains(t, errs.String(), "no such file or directory")
+
+	// Certificates may be on another machine only; --full wants them here.
+	file = filepath.Join(t.TempDir(), "tls.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("listeners: [{address: ':8443', tls: {certificates: [{cert: /none/edge.crt, key: /none/edge.key}]}}]\n"+
+		"clusters: [{name: a, endpoints: [{address: '127.0.0.1:1'}], tls: {ca: /none/ca.pem}}]\nroutes: [{cluster: a}]\n"), 0o600))
+	require.NoError(t, validate(file))
+	errs.Reset()
+	require.Equal(t, exitStatus(1), (&ValidateCmd{File: file, Full: true}).run(&out, &errs))
+	require.Contains(t, errs.String(), "/none/edge.crt")
+	require.Contains(t, errs.String(), "/none/ca.pem")
+	out.Reset()
+	require.NoError(t, (&ValidateCmd{File: "../../examples/proxy.yaml", Full: true}).run(&out, &errs))
+	require.Contains(t, out.String(), "ok (")
 }
 
 func TestExplainCommand(t *testing.T) {

@@ -50,6 +50,7 @@ func TestCommandLines(t *testing.T) {
 		"plan":                                  nil,
 		"validate a.yaml":                       ValidateCmd{File: "a.yaml"},
 		"validate":                              nil,
+		"validate --full a.yaml":                ValidateCmd{File: "a.yaml", Full: true},
 		"explain --config a.yaml -H A:b GET /x": ExplainCmd{Config: "a.yaml", Headers: []string{"A:b"}, Method: "GET", URL: "/x"},
 		"explain -c a.yaml GET /x":              ExplainCmd{Config: "a.yaml", Method: "GET", URL: "/x"},
 	} {

@@ -4,14 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 
 	"github.com/blitz-gateway/blitz/proxy/config"
 	"github.com/blitz-gateway/blitz/proxy/snapshot"
 )
 
-// ValidateCmd is `blitz validate FILE`.
+// ValidateCmd is `blitz validate [--full] FILE`.
 type ValidateCmd struct {
+	Full bool   `help:"Read certificates, keys and authorities too, and look up the names of endpoints, as serve does."`
 	File string `arg:"" name:"file" help:"Configuration file."`
 }
 
@@ -20,14 +22,19 @@ type exitStatus int
 
 func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// Run checks the file without opening a socket or resolving a name.
-func (c *ValidateCmd) Run() error { return validate(c.File, os.Stdout, os.Stderr) }
+// Run checks the file without listening anywhere, and unless told otherwise without what may be on another machine only: secrets and names.
+func (c *ValidateCmd) Run() error { return c.run(os.Stdout, os.Stderr) }
 
-func validate(file string, out, errs io.Writer) error {
+func (c *ValidateCmd) run(out, errs io.Writer) error {
+	file := c.File
 	conf, err := config.Load(file)
 	if err == nil {
 		// What the file says is right; this holds the tables built from it to the same opinion.
-		_, err = snapshot.BuildWith(conf, 1, nil)
+		var names snapshot.Resolver // without one, neither names nor files are looked up
+		if c.Full {
+			names = net.DefaultResolver
+		}
+		_, err = snapshot.BuildWith(conf, 1, names)
 	}
 	if err != nil {
 		fmt.Fprintln(errs, err)

@@ -16,11 +16,13 @@ const preface = `# Configuration reference
 
 ` + "`blitz serve --config FILE`" + ` reads one YAML file. It is read strictly: an unknown key, a value of the wrong kind and a reference to something that is
 not there are errors, and all of them are shown at once, each as ` + "`file:line:column: what is wrong; what was expected`" + `. ` + "`blitz validate FILE`" + ` checks a
-file without starting anything. ` + "[config.schema.json](config.schema.json)" + ` is the same as a JSON schema, for editors. The files under ` + "[examples](../examples)" + ` are a good start.
+file without starting anything; ` + "`--full`" + ` has it read certificates and keys and look up names as well, as ` + "`serve`" + ` does. ` + "[config.schema.json](config.schema.json)" + ` is the same as a JSON schema, for editors. The files under ` + "[examples](../examples)" + ` are a good start.
 
 Durations have a unit: ` + "`250us`, `5s`, `1m30s`" + `. So have sizes: ` + "`512B`, `16KiB` (1024), `1MB` (1000 × 1000)" + `; a size without unit is in bytes.
+Relative paths of files that are read as a part of the configuration (` + "`include`, `${file:…}`, `respond.file`" + `) start at the folder of the file that names them; those of all others
+(certificates and keys, lists of endpoints, the access log) at the folder in which the gateway was started.
 A value may refer to something outside of the file: ` + "`${NAME}`" + ` is an environment variable, ` + "`${NAME:-default}`" + ` has a default for one that is not set, ` + "`${file:path}`" + ` is
-the content of a file, a relative path starting at the folder of the configuration file; ` + "`$${`" + ` is a plain ` + "`${`" + `. This works in strings, durations and sizes, not in keys, numbers, ` + "`true`" + ` and
+the content of a file; ` + "`$${`" + ` is a plain ` + "`${`" + `. This works in strings, durations and sizes, not in keys, numbers, ` + "`true`" + ` and
 ` + "`false`" + `. Messages, default names of routes and what the admin listener shows of the configuration have the reference, never the value.
 Anchors and aliases of YAML (` + "`&name`, `*name`" + `) work; tags, merge keys and several documents in one file do not.
 `
