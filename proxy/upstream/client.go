@@ -7,9 +7,11 @@
 //	Request   one exchange on its way: queue, timers                      request.go
 //	          which endpoint, by which part of the request                pick.go, key.go
 //	          how an attempt is judged, whether there is another one      judge.go, retry.go, budget.go, hedge.go
-//	Conn      one HTTP/1.1 connection: parses responses, feeds the        conn.go, head.go
-//	          downstream
+//	Conn      one HTTP/1.1 connection: connects, sends                    conn.go, head.go
+//	          parses responses, feeds the downstream                      conn_recv.go
+//	          how an exchange on it ends, and it itself                   conn_end.go
 //	h2Conn    one HTTP/2 connection, which many requests share            h2conn.go, h2time.go, h2pool.go
+//	          its output                                                  h2out.go
 //	          their streams, and tunnels                                  h2stream.go, h2body.go, h2tunnel.go
 //	          TLS below either                                            tls.go
 //	          heads that are not encoded yet                              kept.go, kept_h1.go
