@@ -4,31 +4,36 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/blitz-gateway/blitz/harness/machine"
 	"github.com/blitz-gateway/blitz/harness/proc"
 )
 
-// Examine is the doctor on this machine. CPUs that are to be measured on do a fixed piece of work, one after the other, to find slow ones.
+// allGaps is how long the doctor looks for neighbours, over all CPUs.
+const allGaps = 4 * time.Second
+
+// Examine is the doctor on this machine. CPUs that are to be measured on do a fixed piece of work, one after the other, to find slow ones, and watch the clock, to find
+// those that somebody else uses as well.
 func Examine(ctx context.Context, s machine.Spec, ports []int, sample time.Duration) ([]machine.Check, error) {
 	limit, err := proc.RaiseFileLimit(65536)
 	if err != nil {
 		return nil, err
 	}
-	spins := map[int]time.Duration{}
-	for _, cpu := range s.Roles.Server {
+	spins, gaps := map[int]time.Duration{}, map[int]machine.Gap{}
+	cpus := slices.Concat(s.Roles.Server, s.Roles.Load)
+	each := min(max(allGaps/time.Duration(max(1, len(cpus))), 20*time.Millisecond), 250*time.Millisecond)
+	for _, cpu := range cpus {
 		if d, err := proc.Spin(cpu); err == nil {
 			spins[cpu] = d
 		}
-	}
-	for _, cpu := range s.Roles.Load {
-		if d, err := proc.Spin(cpu); err == nil {
-			spins[cpu] = d
+		if lost, longest, err := proc.Gaps(cpu, each); err == nil {
+			gaps[cpu] = machine.Gap{Share: float64(lost) / float64(each), Longest: longest}
 		}
 	}
 	return machine.Doctor(ctx, s, machine.Observe("/"), machine.Options{
-		Root: "/", Ports: ports, Sample: sample, FileLimit: limit, Uring: machine.ProbeUring(), MemlockKiB: machine.MemlockKiB("/"), Spins: spins, Card: machine.ReadCard,
+		Root: "/", Ports: ports, Sample: sample, FileLimit: limit, Uring: machine.ProbeUring(), MemlockKiB: machine.MemlockKiB("/"), Spins: spins, Gaps: gaps, Card: machine.ReadCard,
 	}), nil
 }
 

@@ -85,9 +85,12 @@ func TestNUMAPlacement(t *testing.T) {
 }
 
 func TestThrottlingNowIsAFailure(t *testing.T) {
-	_, ok := throttled(nil, nil, time.Second)
-	assert.False(t, ok, "no counters, no verdict")
-	c, _ := throttled(Throttles{"a": 3}, Throttles{"a": 5}, time.Second)
+	assert.Equal(t, OK, throttled(nil, nil, time.Second, true).Status, "a VM has nothing to show")
+	hidden := throttled(nil, nil, time.Second, false)
+	assert.Equal(t, Warn, hidden.Status, "what cannot be seen is said")
+	assert.Contains(t, hidden.Observed, "not shown by this machine")
+	assert.NotEmpty(t, hidden.Mend)
+	c := throttled(Throttles{"a": 3}, Throttles{"a": 5}, time.Second, false)
 	assert.Equal(t, Fail, c.Status)
 	assert.Equal(t, "2 times in 1s", c.Observed)
 	assert.NotEmpty(t, c.Mend)

@@ -103,6 +103,8 @@ type Options struct {
 	MemlockKiB uint64
 	// Spins are the times that CPUs took for the same work.
 	Spins map[int]time.Duration
+	// Gaps are how much of their time CPUs were taken away from somebody who wanted all of it.
+	Gaps map[int]Gap
 	// Card asks a network card; nil: they are not asked.
 	Card func(name string) (Card, error)
 	// Uring probes io_uring; nil means it is available.
@@ -154,8 +156,7 @@ func Doctor(ctx context.Context, s Spec, f Fingerprint, o Options) []Check {
 			"a leaked server with SO_REUSEPORT silently takes a share of the traffic", "end the process that listens (ss -ltnp)", "%s", seen)
 	}
 
-	add("governor", worse(f.Governor != "" && f.Governor != "performance", Warn),
-		"a clock that follows the load makes CPU time per request depend on the load", "cpupower frequency-set -g performance", "%s", orNone(f.Governor))
+	out = append(out, governor(s.Expect.Governor, f.Governor, o.Root))
 	add("open files", worse(o.FileLimit < max(s.Expect.OpenFiles, 16384), Fail),
 		"10,000 idle connections need more than 10,000 descriptors in one process", "ulimit -Hn 65536 (or LimitNOFILE)", "%d", o.FileLimit)
 
@@ -185,10 +186,11 @@ func Doctor(ctx context.Context, s Spec, f Fingerprint, o Options) []Check {
 		add("locked memory", worse(o.MemlockKiB < s.Tuning.MemlockKiB, Warn), "rings and registered buffers of io_uring are locked memory",
 			"ulimit -l (blitzlab provision --tags limits)", "%d KiB", o.MemlockKiB)
 	}
-	if c, ok := throttled(heat, ReadThrottles(o.Root), o.Sample); ok {
+	out = append(out, throttled(heat, ReadThrottles(o.Root), o.Sample, f.Virtual()))
+	if c, ok := neighbours(o.Spins); ok {
 		out = append(out, c)
 	}
-	if c, ok := neighbours(o.Spins); ok {
+	if c, ok := interrupted(o.Gaps); ok {
 		out = append(out, c)
 	}
 	out = append(out, placement(s.Roles, o.Root)...)

@@ -124,10 +124,10 @@ func TestActivity(t *testing.T) {
 func TestDoctor(t *testing.T) {
 	root := vm(t)
 	s, err := Load("../../machines/vm-2core.yaml")
-	s.Tuning = nil // has its own tests
+	s.Tuning = &Tuning{MemlockKiB: 65536} // the rest has its own tests
 	require.NoError(t, err)
 	f := Observe(root)
-	o := Options{Root: root, Sample: time.Millisecond, FileLimit: 20000}
+	o := Options{Root: root, Sample: time.Millisecond, FileLimit: 20000, MemlockKiB: 65536}
 	checks := Doctor(context.Background(), s, f, o)
 	require.NoError(t, Unfit(checks))
 	for _, c := range checks {
@@ -140,7 +140,7 @@ func TestDoctor(t *testing.T) {
 	defer l.Close()
 	bad := f
 	bad.Hypervisor, bad.Governor, bad.THP, bad.Clocksource, bad.Sysctls = "", "powersave", "always", "hpet", map[string]string{"net.ipv4.tcp_congestion_control": "bbr"}
-	o.Ports, o.FileLimit, o.Uring = []int{l.Addr().(*net.TCPAddr).Port}, 1024, os.ErrPermission
+	o.Ports, o.FileLimit, o.MemlockKiB, o.Uring = []int{l.Addr().(*net.TCPAddr).Port}, 1024, 64, os.ErrPermission
 	for _, c := range Doctor(context.Background(), s, bad, o) {
 		if c.Name == "load" {
 			continue
@@ -149,6 +149,12 @@ func TestDoctor(t *testing.T) {
 		assert.NotEmpty(t, c.Mend, c.Name)
 	}
 	assert.ErrorContains(t, Unfit(Doctor(context.Background(), s, bad, o)), "something answers already")
+	got := byName(checks)
+	for _, name := range []string{
+		"identity", "load", "governor", "open files", "somaxconn", "port range", "io_uring", "congestion control", "clocksource", "huge pages", "locked memory", "throttling",
+	} {
+		assert.Contains(t, got, name)
+	}
 }
 
 func TestPortFree(t *testing.T) {

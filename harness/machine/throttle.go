@@ -21,21 +21,23 @@ func ReadThrottles(root string) Throttles {
 	return out
 }
 
-// throttled compares the counters before and after the doctor watched the CPUs for d: what happens now is worse than what has happened once.
-func throttled(before, after Throttles, d time.Duration) (Check, bool) {
-	if len(after) == 0 {
-		return Check{}, false
-	}
+// throttled compares the counters before and after the doctor watched the CPUs for d: what happens now is worse than what has happened once. Where there are none,
+// which is every CPU of AMD's, that is said; a virtual machine has nothing to show.
+func throttled(before, after Throttles, d time.Duration, virtual bool) Check {
 	most, now := 0, 0
 	for f, n := range after {
 		most, now = max(most, n), max(now, n-before[f])
 	}
 	c := Check{Name: "throttling", Status: OK, Observed: "never since it started", Reason: "a CPU that was too hot ran slower while it was measured"}
 	switch {
+	case len(after) == 0 && virtual:
+		c.Observed = orNone("")
+	case len(after) == 0:
+		c.Status, c.Observed, c.Mend = Warn, orNone("")+" (Intel's CPUs count it, AMD's do not)", "watch the clock and the temperature under load (turbostat, sensors); spin tells a CPU that has become slower than others"
 	case now > 0:
 		c.Status, c.Observed, c.Mend = Fail, fmt.Sprintf("%d times in %v", now, d), "stop what heats it, and examine the cooling; lower the power limit"
 	case most > 0:
 		c.Status, c.Observed, c.Mend = Warn, fmt.Sprintf("%d times since it started", most), "examine the cooling; lower the power limit"
 	}
-	return c, true
+	return c
 }

@@ -1,8 +1,10 @@
 package machine
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -105,13 +107,16 @@ func atLeast(have, want string) bool {
 	return ok && (h[0] > w[0] || h[0] == w[0] && h[1] >= w[1])
 }
 
-// deepest is the number of the deepest idle state of CPU 0 that is enabled; "" where there are none to see.
+// deepest is the number of the deepest idle state that is enabled on any CPU; "" where there are none to see.
 func (r reader) deepest() string {
-	dirs, _ := filepath.Glob(filepath.Join(string(r), "sys/devices/system/cpu/cpu0/cpuidle/state*"))
+	dirs, _ := filepath.Glob(filepath.Join(string(r), "sys/devices/system/cpu/cpu[0-9]*/cpuidle/state*"))
 	deep := -1
 	for _, d := range dirs {
 		n, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(d), "state"))
-		if err == nil && n > deep && r.line(fmt.Sprintf("sys/devices/system/cpu/cpu0/cpuidle/state%d/disable", n)) == "0" {
+		if err != nil || n <= deep {
+			continue
+		}
+		if b, err := os.ReadFile(filepath.Join(d, "disable")); err == nil && strings.TrimSpace(string(b)) == "0" {
 			deep = n
 		}
 	}
@@ -213,6 +218,60 @@ func (r reader) near(n *NIC, i Interface, roles Roles) Check {
 	}
 	return expectation{name: n.Interface + " NUMA node", want: strconv.Itoa(*n.NUMANode), seen: seen, reason: "a server far from its card pays for every packet that crosses over",
 		mend: "give the server CPUs of the card's node (cat /sys/class/net/" + n.Interface + "/device/local_cpulist)"}.check()
+}
+
+// governor looks at every CPU: one that was left out, or came online later, is enough to spoil a run. first is that of CPU 0, for where the others are not shown.
+func governor(expected, first, root string) Check {
+	files, _ := filepath.Glob(filepath.Join(root, "sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor"))
+	var seen []string
+	for _, f := range files {
+		if b, err := os.ReadFile(f); err == nil {
+			seen = append(seen, strings.TrimSpace(string(b)))
+		}
+	}
+	slices.Sort(seen)
+	if seen = slices.Compact(seen); len(seen) == 0 && first != "" {
+		seen = []string{first}
+	}
+	want := cmp.Or(expected, "performance")
+	e := expectation{name: "governor", want: want, seen: strings.Join(seen, ", "), reason: "a clock that follows the load makes CPU time per request depend on the load",
+		mend: "cpupower frequency-set -g " + want + provision}
+	if len(seen) == 0 && expected == "" { // as on most VMs, and nobody said otherwise
+		return Check{Name: e.name, Status: OK, Observed: orNone(""), Reason: e.reason}
+	}
+	return e.check()
+}
+
+// Gap is how much of a CPU's time somebody else had while it was wanted, and the longest piece of it.
+type Gap struct {
+	Share   float64       `json:"share"`
+	Longest time.Duration `json:"longest_ns"`
+}
+
+// maxGaps is the share of a CPU's time that ticks and housekeeping take on a quiet machine, with room to spare.
+const maxGaps = 0.02
+
+// interrupted finds CPUs that somebody else uses as well, at times: a neighbour that spins do not show, because the fastest one counts.
+func interrupted(gaps map[int]Gap) (Check, bool) {
+	if len(gaps) == 0 {
+		return Check{}, false
+	}
+	c := Check{Name: "neighbours", Status: OK, Reason: "what takes a CPU away for a millisecond is a request that takes a millisecond longer"}
+	var bad []string
+	worst := Gap{}
+	for _, cpu := range slices.Sorted(maps.Keys(gaps)) {
+		g := gaps[cpu]
+		worst = Gap{max(worst.Share, g.Share), max(worst.Longest, g.Longest)}
+		if g.Share > maxGaps {
+			bad = append(bad, fmt.Sprintf("CPU %d for %.1f %% of the time, up to %v at once", cpu, 100*g.Share, g.Longest.Round(time.Microsecond)))
+		}
+	}
+	c.Observed = fmt.Sprintf("no CPU was taken away for more than %.1f %% of the time, up to %v at once", 100*worst.Share, worst.Longest.Round(time.Microsecond))
+	if len(bad) > 0 {
+		c.Status, c.Observed = Warn, "taken away: "+strings.Join(bad, "; ")
+		c.Mend = "find who it is (top, /proc/interrupts; on a VM its neighbours on the host), move it to other CPUs, isolate those of the server (isolcpus); try again"
+	}
+	return c, true
 }
 
 // neighbours compares how fast CPUs do the same work.

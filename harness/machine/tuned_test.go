@@ -41,6 +41,7 @@ func good() map[string]string {
 		net + "mtu": "1500", net + "speed": "100000", net + "device/numa_node": "1", net + "device/msi_irqs/41": "msix", net + "device/msi_irqs/42": "msix",
 		"proc/irq/41/smp_affinity_list": "2", "proc/irq/42/smp_affinity_list": "3",
 		net + "queues/rx-0/rps_cpus": "00000000", net + "queues/rx-1/rps_cpus": "00000000", net + "queues/tx-0/xps_cpus": "0000000c",
+		cpu + "cpu3/cpuidle/state2/disable": "1", cpu + "cpu0/cpufreq/scaling_governor": "performance", cpu + "cpu3/cpufreq/scaling_governor": "performance",
 		cpu + "cpu0/thermal_throttle/package_throttle_count": "0", cpu + "cpu2/thermal_throttle/core_throttle_count": "0",
 		cpu + "cpu2/topology/thread_siblings_list": "2", cpu + "cpu3/topology/thread_siblings_list": "3",
 	}
@@ -62,9 +63,7 @@ func examine(t *testing.T, files map[string]string) map[string]Check {
 	all := append(tuned(s.Tuning, Observe(root), root), network(s.NIC, s.Roles, root, nil)...)
 	all = append(all, placement(s.Roles, root)...)
 	heat := ReadThrottles(root)
-	if c, ok := throttled(heat, heat, time.Second); ok {
-		all = append(all, c)
-	}
+	all = append(all, throttled(heat, heat, time.Second, false), governor("performance", "", root))
 	return byName(all)
 }
 
@@ -79,13 +78,16 @@ func TestAMachineAsDescribedHasNothingToMend(t *testing.T) {
 func TestEachMissIsFoundAndExplained(t *testing.T) {
 	const cpu, net = "sys/devices/system/cpu/", "sys/class/net/eth0/"
 	for file, miss := range map[string]struct{ text, check, seen string }{
-		"proc/sys/kernel/osrelease":                  {"6.1.0", "kernel", "6.1.0, expected 6.6"},
-		"proc/cmdline":                               {"root=/dev/sda", "mitigations", "on, expected off"},
-		cpu + "cpufreq/boost":                        {"1", "boost", "on, expected off"},
-		cpu + "smt/control":                          {"on", "SMT", "on, expected off"},
-		cpu + "cpu0/cpuidle/state2/disable":          {"0", "C-states", "2, expected 1 at most"},
-		cpu + "isolated":                             {"", "isolated CPUs", "none, expected 2-3"},
-		"sys/kernel/mm/transparent_hugepage/enabled": {"[always] madvise never", "huge pages as described", "always, expected madvise"},
+		"proc/sys/kernel/osrelease":                                       {"6.1.0", "kernel", "6.1.0, expected 6.6"},
+		"proc/cmdline":                                                    {"root=/dev/sda", "mitigations", "on, expected off"},
+		cpu + "cpufreq/boost":                                             {"1", "boost", "on, expected off"},
+		cpu + "smt/control":                                               {"on", "SMT", "on, expected off"},
+		cpu + "cpu0/cpuidle/state2/disable":                               {"0", "C-states", "2, expected 1 at most"},
+		cpu + "cpu3/cpuidle/state2/disable":                               {"0", "C-states", "2, expected 1 at most"},
+		cpu + "cpu0/cpufreq/scaling_governor":                             {"powersave", "governor", "performance, powersave, expected performance"},
+		cpu + "cpu3/cpufreq/scaling_governor":                             {"schedutil", "governor", "performance, schedutil, expected performance"},
+		cpu + "isolated":                                                  {"", "isolated CPUs", "none, expected 2-3"},
+		"sys/kernel/mm/transparent_hugepage/enabled":                      {"[always] madvise never", "huge pages as described", "always, expected madvise"},
 		"sys/devices/system/clocksource/clocksource0/current_clocksource": {"hpet", "clocksource as described", "hpet, expected tsc"},
 		"sys/devices/system/node/online":                                  {"0", "NUMA nodes", "1, expected 2"},
 		"proc/sys/net/core/somaxconn":                                     {"128", "net.core.somaxconn", "128, expected 4096"},
@@ -126,6 +128,29 @@ func TestWhatAMachineDoesNotShowIsSaid(t *testing.T) {
 	gone := network(s.NIC, s.Roles, tree(t, good()), nil)
 	require.Len(t, gone, 1)
 	assert.Contains(t, gone[0].Observed, "eth9 does not exist")
+}
+
+// A description that asks for a governor is not met by a machine that shows none; one that does not ask is.
+func TestAGovernorThatIsNotShown(t *testing.T) {
+	root := t.TempDir()
+	assert.Equal(t, OK, governor("", "", root).Status)
+	c := governor("performance", "", root)
+	assert.Equal(t, Warn, c.Status)
+	assert.Equal(t, "not shown by this machine, expected performance", c.Observed)
+	assert.Equal(t, Warn, governor("", "ondemand", root).Status)
+}
+
+func TestATakenAwayCPUIsNoticed(t *testing.T) {
+	_, ok := interrupted(nil)
+	assert.False(t, ok)
+	c, _ := interrupted(map[int]Gap{0: {Share: 0.001, Longest: 90 * time.Microsecond}, 1: {Share: 0.004, Longest: 60 * time.Microsecond}})
+	assert.Equal(t, OK, c.Status)
+	assert.Contains(t, c.Observed, "0.4 % of the time, up to 90µs")
+	c, _ = interrupted(map[int]Gap{0: {}, 1: {Share: 0.5, Longest: 4 * time.Millisecond}})
+	assert.Equal(t, Warn, c.Status)
+	assert.Contains(t, c.Observed, "CPU 1 for 50.0 % of the time, up to 4ms")
+	assert.NotContains(t, c.Observed, "CPU 0")
+	assert.NotEmpty(t, c.Mend)
 }
 
 func TestASlowCPUIsNoticed(t *testing.T) {

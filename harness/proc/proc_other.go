@@ -26,5 +26,7 @@ func OwnCPU() (time.Duration, error)  { return 0, ErrUnsupported }
 func Census() map[int]Citizen         { return nil }
 func Spin(int) (time.Duration, error) { return 0, ErrUnsupported }
 
+func Gaps(int, time.Duration) (lost, longest time.Duration, err error) { return 0, 0, ErrUnsupported }
+
 // markedProcesses: there is no /proc to look into.
 func markedProcesses(string) []member { return nil }

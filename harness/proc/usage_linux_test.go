@@ -47,6 +47,22 @@ func TestSpin(t *testing.T) {
 	require.Error(t, err, "there is no such CPU")
 }
 
+// A neighbour that now and then takes the CPU hides from Spin, whose fastest turn it does not touch; its turns are gaps.
+func TestGapsOfANeighbour(t *testing.T) {
+	const window = 400 * time.Millisecond
+	s := NewSet(nil)
+	defer func() { require.NoError(t, s.Close()) }()
+	_, err := s.Start(Spec{Path: "/bin/sh", Args: []string{"-c", "while :; do :; done"}, CPUs: []int{0}})
+	require.NoError(t, err)
+	// Two that want the whole of a CPU get half of it each, or less where tests of other packages want it as well.
+	require.Eventually(t, func() bool {
+		lost, longest, err := Gaps(0, window)
+		return err == nil && lost > window/5 && longest > leastGap && longest <= lost
+	}, 20*time.Second, time.Millisecond)
+	_, _, err = Gaps(100000, window)
+	require.Error(t, err, "there is no such CPU")
+}
+
 func TestSetCountsTheLiving(t *testing.T) {
 	s := NewSet(nil)
 	d, err := s.CPU()
