@@ -147,7 +147,8 @@ func TestFirstByteTimeout(t *testing.T) {
 func TestUpstreamThatStallsInItsResponse(t *testing.T) {
 	engines(t, func(t *testing.T, engine string) {
 		o := listen(t)
-		g := gate(t, engine, setup{endpoints: []string{o.addr}, cluster: "timeouts: {idle: 40ms}"})
+		g := gate(t, engine, setup{endpoints: []string{o.addr}, cluster: "timeouts: {idle: 40ms}",
+			routes: "  - {match: {path: /patient}, cluster: up, timeouts: {idle: 10s}}\n"})
 		for _, response := range []string{"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
 			"HTTP/1.1 200 OK\r\n\r\nhalf"} {
 			c := g.dial()
@@ -158,7 +159,16 @@ func TestUpstreamThatStallsInItsResponse(t *testing.T) {
 			c.broken("GET")
 			p.gone()
 		}
-		for _, e := range g.log() {
+		c := g.dial()
+		c.send(get("/patient"))
+		p := o.accept()
+		p.head()
+		p.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+		time.Sleep(100 * time.Millisecond) // longer than the cluster's limit
+		p.send("half")
+		require.Equal(t, "halfhalf", c.response("GET").Text)
+		c.Close()
+		for _, e := range g.log()[:3] {
 			require.Equal(t, "UT", e.Flags)
 			require.Equal(t, "upstream_idle_timeout", e.Code)
 		}
@@ -204,5 +214,14 @@ func TestConnectTimeout(t *testing.T) {
 		require.Equal(t, "UF,UT", e.Flags)
 		require.Equal(t, 2, e.Attempts)
 		require.EqualValues(t, 2, g.counters().UpstreamConnectTimeouts)
+
+		// A route may be less patient than its cluster.
+		g = gate(t, engine, setup{endpoints: []string{full}, cluster: "timeouts: {connect: 1h}, retries: 0",
+			routes: "  - {match: {path: /short}, cluster: up, timeouts: {connect: 60ms}}\n"})
+		c = g.dial()
+		r = c.ask(get("/short"))
+		require.Equal(t, 504, r.StatusCode)
+		require.Contains(t, r.Text, "connect_timeout")
+		c.Close()
 	})
 }
