@@ -30,7 +30,7 @@ CREATE TABLE configs (       -- configuration files in full
 );
 CREATE TABLE samples (       -- one measurement of one target by a process of its own; columns of other phases are NULL
   run TEXT NOT NULL, machine TEXT NOT NULL, scenario TEXT NOT NULL, target TEXT NOT NULL,
-  phase TEXT,                -- saturation, rate, idle, objective, cold-start, chaos
+  phase TEXT,                -- saturation, rate, idle, objective, cold-start, chaos, scaling, reload
   rate REAL, round INTEGER, position INTEGER, started TEXT,
   valid INTEGER, invalid TEXT, warnings TEXT,
   window_seconds REAL, responses INTEGER, rps REAL, server_cpu_seconds REAL, cpu_us REAL, server_use REAL, load_use REAL, origin_use REAL,
@@ -42,14 +42,14 @@ CREATE TABLE groups (        -- the merged histogram of a target's valid samples
   id INTEGER PRIMARY KEY, run TEXT NOT NULL, machine TEXT NOT NULL, scenario TEXT NOT NULL, target TEXT NOT NULL, phase TEXT, rate REAL,
   samples INTEGER, responses INTEGER, mean_ns REAL, max_ns INTEGER, hlog TEXT, sha256 TEXT
 );
-CREATE TABLE quantiles (     -- of a group's response times, with the interval over the rounds, widened to the merged value
+CREATE TABLE quantiles (     -- of a group's response times, with the interval over the rounds (of chaos: sections), widened to the merged value
   group_id INTEGER NOT NULL REFERENCES groups (id), quantile REAL, ns INTEGER, lo_ns INTEGER, hi_ns INTEGER, rounds INTEGER, confidence REAL
 );
-CREATE TABLE figures (       -- medians over the valid rounds with their intervals
+CREATE TABLE figures (       -- medians over the valid rounds with their intervals; of chaos and reloads, over the sections of their one sample
   run TEXT NOT NULL, machine TEXT NOT NULL, scenario TEXT NOT NULL, target TEXT NOT NULL, phase TEXT, rate REAL, metric TEXT, unit TEXT,
   more_is_better INTEGER, rounds INTEGER, median REAL, lo REAL, hi REAL, confidence REAL, min REAL, max REAL
 );
-CREATE TABLE ratios (        -- target / reference, paired by round: Hodges-Lehmann estimate and Wilcoxon interval; every two targets of a result
+CREATE TABLE ratios (        -- target / reference, paired by round or section: Hodges-Lehmann estimate and Wilcoxon interval; every two targets of a result
   run TEXT NOT NULL, machine TEXT NOT NULL, scenario TEXT NOT NULL, target TEXT NOT NULL, reference TEXT NOT NULL, phase TEXT, rate REAL,
   metric TEXT, more_is_better INTEGER, pairs INTEGER, ratio REAL, lo REAL, hi REAL, confidence REAL,
   differs INTEGER,           -- 1: the interval excludes 1, at 95 %

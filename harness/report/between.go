@@ -105,6 +105,13 @@ func metricsOf(r *result.Result) (out []named) {
 		return []named{{"cold start, ms", result.ColdStart, 0, coldTime, two}}
 	case hasPhase(r, result.Scaling):
 		return nil // its figures are by number of workers; the table of each run has them
+	case hasPhase(r, result.ChaosPhase), hasPhase(r, result.Reloading):
+		for _, m := range measuresOf(r) {
+			if m.unit == "ns" {
+				out = append(out, named{m.name, m.phase, m.rate, m.of, durations})
+			}
+		}
+		return out
 	case hasPhase(r, result.Objective):
 		return []named{{"requests/s that hold", result.Objective, 0, held, count}}
 	}

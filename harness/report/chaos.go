@@ -2,56 +2,70 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
 	"github.com/blitz-gateway/blitz/harness/result"
 )
 
-// chaosTable is who failed while endpoints were in trouble. There is one sample of each target; no interval is claimed.
-func chaosTable(r *result.Result) Table {
+// Figures of a window with endpoints in trouble, and of the one with an endpoint dead.
+func chaosFailed(s result.Sample) float64 { return share(s.Chaos.Failed, s.Chaos.Requests) }
+func deadFailed(s result.Sample) float64  { return share(s.Chaos.Dead.Failed, s.Chaos.Dead.Requests) }
+
+// Response times, in trouble and with an endpoint dead.
+func chaosP50(s result.Sample) float64  { return answered(s.Chaos.Response, s.Chaos.Response.P50) }
+func chaosP99(s result.Sample) float64  { return answered(s.Chaos.Response, s.Chaos.Response.P99) }
+func chaosP999(s result.Sample) float64 { return answered(s.Chaos.Response, s.Chaos.Response.P999) }
+func deadP99(s result.Sample) float64 {
+	return answered(s.Chaos.Dead.Response, s.Chaos.Dead.Response.P99)
+}
+
+// chaosRetries for each thousand requests.
+func chaosRetries(s result.Sample) float64 {
+	if s.Chaos.Retries == nil {
+		return math.NaN()
+	}
+	return 1000 * share(*s.Chaos.Retries, s.Chaos.Requests)
+}
+
+// chaosTables are who failed while endpoints were in trouble, and then with one of them dead. Ratios are paired by sections: the same happened to every target in them.
+func chaosTables(r *result.Result) []Table {
 	rate := 0.0
 	if len(r.Scenario.Rates) > 0 {
 		rate = r.Scenario.Rates[0]
 	}
-	t := Table{
-		Caption: fmt.Sprintf("Endpoints in trouble for %s s at %s requests/s; then one of three dead", group(r.Scenario.RateSeconds), group(rate)),
-		Head:    []string{"target", "success", "failed", "p50", "p99", "p99.9", "retries", "one dead: failed", "p99"},
+	ref := Reference(r)
+	base := series(r, ref, result.ChaosPhase, rate)
+	trouble := Table{
+		Caption: fmt.Sprintf("Endpoints in trouble for %s s at %s requests/s", group(r.Scenario.RateSeconds), group(rate)),
+		Head:    []string{"target", "failed", "p50", "p99", "p99 × " + ref, "p99.9", "retries per 1,000 requests"},
 	}
-	var first *result.Chaos
+	dead := Table{Caption: "Then one of three endpoints dead, and known to be", Head: []string{"target", "failed", "p99", "p99 × " + ref}}
+	all := wholes(r, result.ChaosPhase)
+	for _, s := range all {
+		m, v, self := series(r, s.Target, result.ChaosPhase, rate), s.Chaos, s.Target == ref
+		time := func(f metric) string { return figure(m, f, s) }
+		retries := "not told"
+		if v.Retries != nil {
+			retries = fixed(wide(chaosRetries(s), spread(m, chaosRetries)), 1)
+		}
+		trouble.Rows = append(trouble.Rows, []string{
+			s.Target, portion(v.Failed, v.Requests, spread(m, chaosFailed)), time(chaosP50), time(chaosP99), times(base, m, chaosP99, self), time(chaosP999), retries,
+		})
+		dead.Rows = append(dead.Rows, []string{s.Target, portion(v.Dead.Failed, v.Dead.Requests, spread(m, deadFailed)), time(deadP99), times(base, m, deadP99, self)})
+	}
 	for _, tg := range r.Targets {
-		for _, s := range series(r, tg.Name, result.ChaosPhase, rate) {
-			v := s.Chaos
-			if first == nil {
-				first = v
-			}
-			retries := "not told"
-			if v.Retries != nil {
-				retries = group(float64(*v.Retries))
-			}
-			t.Rows = append(t.Rows, []string{
-				tg.Name, share(v.Served), fmt.Sprintf("%s of %s", group(float64(v.Failed)), group(float64(v.Requests))), nanos(v.Response.P50), nanos(v.Response.P99),
-				nanos(v.Response.P999), retries, fmt.Sprintf("%s of %s", group(float64(v.Dead.Failed)), group(float64(v.Dead.Requests))), nanos(v.Dead.Response.P99),
-			})
+		trouble.Notes = append(trouble.Notes, invalidNote(r, tg.Name, result.ChaosPhase, rate)...)
+	}
+	if len(all) > 0 {
+		trouble.Notes = append(trouble.Notes, sectionsNote(all), "The script, the same for all, from seed "+fmt.Sprint(r.Run.Seed)+": "+kinds(all[0].Chaos.Troubles)+".")
+		for _, l := range all[0].Chaos.LeftOut {
+			trouble.Notes = append(trouble.Notes, "Left out: "+l+".")
 		}
-		t.Notes = append(t.Notes, invalidNote(r, tg.Name, result.ChaosPhase, rate)...)
+		trouble.Notes = append(trouble.Notes, "Response times are those of requests that were answered. Retries are each target's own count and are not counted alike.")
 	}
-	if first != nil {
-		t.Notes = append(t.Notes, "The script, the same for all, from seed "+fmt.Sprint(r.Run.Seed)+": "+kinds(first.Troubles)+".")
-		for _, l := range first.LeftOut {
-			t.Notes = append(t.Notes, "Left out: "+l+".")
-		}
-		t.Notes = append(t.Notes, "Response times are those of requests that were answered. Retries are each target's own count and are not counted alike.")
-	}
-	return t
-}
-
-// share never rounds a failure away.
-func share(s result.Served) string {
-	if s.Failed == 0 && s.Requests > 0 {
-		return "100 %"
-	}
-	return fmt.Sprintf("%.3f %%", min(100*s.Success(), 99.999))
+	return []Table{trouble, dead}
 }
 
 func kinds(ts []result.Trouble) string {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"math"
 	"slices"
 
 	"github.com/blitz-gateway/blitz/harness/result"
@@ -28,21 +29,27 @@ func coldTime(s result.Sample) float64  { return s.Cold.Milliseconds }
 func coldCPU(s result.Sample) float64   { return s.Cold.CPUMillis }
 func coldPSS(s result.Sample) float64   { return float64(s.Cold.PSS) }
 
-// series is one target's valid samples of a phase by round; of two in a round (a repetition) the later counts.
+// series is one target's valid samples of a phase by round; of two in a round (a repetition) the later counts. The sections of a sample count as rounds.
 func series(r *result.Result, target string, ph result.Phase, rate float64) map[int]result.Sample {
 	out := map[int]result.Sample{}
 	for _, s := range r.Samples {
 		if s.Target == target && s.Phase == ph && s.Rate == rate && s.Valid() {
-			out[s.Round] = s
+			parts := sectioned(s)
+			for i, part := range parts {
+				out[s.Round*len(parts)+i] = part
+			}
 		}
 	}
 	return out
 }
 
+// spread leaves out samples in which there is nothing to measure (NaN), such as the time of a reload where none came into force.
 func spread(m map[int]result.Sample, f metric) stat.Spread {
 	var v []float64
 	for _, s := range m {
-		v = append(v, f(s))
+		if x := f(s); !math.IsNaN(x) {
+			v = append(v, x)
+		}
 	}
 	slices.Sort(v)
 	return stat.Describe(v, confidence)
@@ -50,6 +57,11 @@ func spread(m map[int]result.Sample, f metric) stat.Spread {
 
 // ratio estimates b/a over the rounds that both have. ok is false if nothing can be said.
 func ratio(a, b map[int]result.Sample, f metric) (iv stat.Interval, ok bool) {
+	return ratioOf(a, b, f, f)
+}
+
+// ratioOf is that of metric g in b to metric f in a.
+func ratioOf(a, b map[int]result.Sample, f, g metric) (iv stat.Interval, ok bool) {
 	var rounds []int
 	for r := range a {
 		if _, both := b[r]; both {
@@ -59,7 +71,9 @@ func ratio(a, b map[int]result.Sample, f metric) (iv stat.Interval, ok bool) {
 	slices.Sort(rounds)
 	var x, y []float64
 	for _, r := range rounds {
-		x, y = append(x, f(a[r])), append(y, f(b[r]))
+		if p, q := f(a[r]), g(b[r]); !math.IsNaN(p) && !math.IsNaN(q) {
+			x, y = append(x, p), append(y, q)
+		}
 	}
 	iv, err := stat.Ratio(x, y, confidence)
 	return iv, err == nil

@@ -51,7 +51,9 @@ func measuresOf(r *result.Result) []measure {
 		}
 		return []measure{
 			{"success", "1", result.ChaosPhase, rate, true, func(s result.Sample) float64 { return s.Chaos.Success() }, none},
-			{"p99", "ns", result.ChaosPhase, rate, false, func(s result.Sample) float64 { return float64(s.Chaos.Response.P99) }, none},
+			{"p99", "ns", result.ChaosPhase, rate, false, chaosP99, none},
+			{"success with one endpoint dead", "1", result.ChaosPhase, rate, true, func(s result.Sample) float64 { return s.Chaos.Dead.Success() }, none},
+			{"p99 with one endpoint dead", "ns", result.ChaosPhase, rate, false, deadP99, none},
 		}
 	case hasPhase(r, result.Reloading):
 		rate := 0.0 // targets that were offered less are not comparable by these
@@ -59,11 +61,13 @@ func measuresOf(r *result.Result) []measure {
 			rate = r.Scenario.Rates[0]
 		}
 		return []measure{
-			{"reloads that took effect", "1", result.Reloading, rate, true, func(s result.Sample) float64 { return float64(s.Reload.Done) }, none},
-			{"failed requests", "1", result.Reloading, rate, false, func(s result.Sample) float64 { return float64(s.Reload.Kept.Failed + s.Reload.Closed.Failed) }, none},
-			{"until the new configuration answers", "ns", result.Reloading, rate, false, func(s result.Sample) float64 { return float64(s.Reload.Seen.P50) }, none},
-			{"p99 with reloads", "ns", result.Reloading, rate, false, func(s result.Sample) float64 { return float64(s.Reload.Kept.Response.P99) }, none},
-			{"p99 without reloads", "ns", result.Reloading, rate, false, func(s result.Sample) float64 { return float64(s.Reload.QuietKept.Response.P99) }, none},
+			{"share of reloads that took effect", "1", result.Reloading, rate, true, reloadsDone, none},
+			{"share of failed requests", "1", result.Reloading, rate, false, reloadFailed, none},
+			{"until the new configuration answers", "ns", result.Reloading, rate, false, seenP50, none},
+			{"p99 with reloads", "ns", result.Reloading, rate, false, keptP99, none},
+			{"p99 without reloads", "ns", result.Reloading, rate, false, quietKeptP99, none},
+			{"CPU with reloads", "1", result.Reloading, rate, false, reloadCPU, none},
+			{"CPU without reloads", "1", result.Reloading, rate, false, quietCPU, none},
 		}
 	}
 	out := []measure{
@@ -87,7 +91,7 @@ func measuresOf(r *result.Result) []measure {
 	return out
 }
 
-// Figure is the median of one target's valid rounds with its interval.
+// Figure is the median of one target's valid rounds with its interval; of reloads and chaos, that of the sections of their one sample.
 type Figure struct {
 	Target       string
 	Phase        result.Phase
@@ -109,7 +113,7 @@ func Figures(r *result.Result) (out []Figure) {
 	return out
 }
 
-// Ratio of a target's figure to that of another one of the same result, paired by round.
+// Ratio of a target's figure to that of another one of the same result, paired by round or section.
 type Ratio struct {
 	Target, Reference string
 	Phase             result.Phase

@@ -145,6 +145,13 @@ func shortened(text string) string {
 
 func loadText(r *result.Result) string {
 	s := r.Scenario
+	if n := sectionsIn(r); n > 1 {
+		if hasPhase(r, result.Reloading) {
+			return fmt.Sprintf("%d kept connections and as many at most that are new for each request; one sample of each target, %d sections with reloads, %.0f s together, and %d without of half their length.",
+				s.Connections, n, s.RateSeconds, n)
+		}
+		return fmt.Sprintf("%d connections, kept alive; one sample of each target, %d sections of %.1f s in trouble and %d with one endpoint dead.", s.Connections, n, s.RateSeconds/float64(n), n)
+	}
 	if hasPhase(r, result.Reloading) {
 		return fmt.Sprintf("%d kept connections and as many at most that are new for each request; one sample of each target, %.0f s with reloads and about half as long without, in sections.", s.Connections, s.RateSeconds)
 	}

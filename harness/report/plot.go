@@ -274,10 +274,17 @@ func plots(st result.Stored) ([]string, error) {
 	case hasPhase(r, result.Reloading):
 		var seen, with, without []stat.Spread
 		names = nil
-		for _, s := range reloads(r) {
-			one := func(ns int64) stat.Spread { return stat.Describe([]float64{float64(ns) / 1e6}, confidence) }
+		for _, s := range wholes(r, result.Reloading) {
+			m := series(r, s.Target, result.Reloading, s.Rate)
+			ms := func(f metric) stat.Spread {
+				v := f(s)
+				if math.IsNaN(v) {
+					return stat.Spread{} // no bar
+				}
+				return scaled(wide(v, spread(m, f)), 1e-6)
+			}
 			names = append(names, s.Target)
-			seen, with, without = append(seen, one(s.Reload.Seen.P50)), append(with, one(s.Reload.Kept.Response.P99)), append(without, one(s.Reload.QuietKept.Response.P99))
+			seen, with, without = append(seen, ms(seenP50)), append(with, ms(keptP99)), append(without, ms(quietKeptP99))
 		}
 		add(bars("Until the new configuration answers, median", "ms", names, seen))
 		add(bars("p99 on kept connections with reloads", "ms", names, with))

@@ -99,6 +99,9 @@ func imagine(t *testing.T) {
 			}
 		}
 	}), nil)
+	put(reloadResult(6), nil)
+	logs := map[string][]byte{}
+	put(chaosResult(t, true, logs), logs)
 }
 
 func addLoad(t *testing.T, r *result.Result, logs map[string][]byte) {
@@ -237,7 +240,7 @@ func TestDocumentsAreCompleteAndAlwaysTheSame(t *testing.T) {
 		}
 	}
 	html := string(page)
-	assert.Equal(t, 14, strings.Count(html, `<svg class="plot"`), "11 of scenarios and memory of two, and one of the history")
+	assert.Equal(t, 18, strings.Count(html, `<svg class="plot"`), "15 of scenarios and memory of two, and one of the history")
 	assert.NotContains(t, html, "<b>no markup</b>", "configurations are text")
 	assert.Regexp(t, regexp.MustCompile(`href="2026-03-01/vm-2core/h1-static/blitz-rate-20000.hlog.gz"`), html)
 	for _, external := range []string{"<script", "<link", "<img", "@import", "url("} {

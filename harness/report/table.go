@@ -27,7 +27,7 @@ func Tables(r *result.Result) []Table {
 	case hasPhase(r, result.Idle):
 		out = append(out, idleTable(r))
 	case hasPhase(r, result.ChaosPhase):
-		out = append(out, chaosTable(r))
+		out = append(out, chaosTables(r)...)
 	case hasPhase(r, result.Scaling):
 		out = append(out, scalingTable(r))
 	case hasPhase(r, result.Reloading):
