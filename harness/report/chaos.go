@@ -59,7 +59,11 @@ func chaosTables(r *result.Result) []Table {
 		trouble.Notes = append(trouble.Notes, invalidNote(r, tg.Name, result.ChaosPhase, rate)...)
 	}
 	if len(all) > 0 {
-		trouble.Notes = append(trouble.Notes, sectionsNote(all), "The script, the same for all, from seed "+fmt.Sprint(r.Run.Seed)+": "+kinds(all[0].Chaos.Troubles)+".")
+		trouble.Notes = append(trouble.Notes, sectionsNote(all))
+		if sectionsIn(r) > 1 {
+			trouble.Notes = append(trouble.Notes, "What happens differs from section to section, the same for every target: that is in the intervals of the figures, and not in those of the ratios.")
+		}
+		trouble.Notes = append(trouble.Notes, "The script, the same for all, from seed "+fmt.Sprint(r.Run.Seed)+": "+kinds(all[0].Chaos.Troubles)+".")
 		for _, l := range all[0].Chaos.LeftOut {
 			trouble.Notes = append(trouble.Notes, "Left out: "+l+".")
 		}

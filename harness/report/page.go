@@ -66,6 +66,7 @@ var limitations = []string{
 	"Response heads differ in length between targets (see the configurations); the bodies do not.",
 	"A closed loop tells how much goes through, not how long a user waits: for that read the fixed rates.",
 	"p99.99 of short runs rests on few requests and is marked.",
+	"Reloads and endpoints in trouble are measured on one process of each target. Their intervals are over its sections: what differs from one start of a program to the next is not in them.",
 	"Each interval stands for itself: of twenty comparisons between equals, one would exclude 1 by chance.",
 }
 
