@@ -23,11 +23,11 @@ type benchCmd struct {
 	Scenario    []string      `default:"all" help:"Scenarios, comma-separated: h1-static, h1-proxy-100b, h1-proxy-1k, h1-churn, h1-large, h1-tls-proxy, h2-static, h2-proxy, h2-proxy-h2, grpc-unary, tls-handshake, tls-handshake-resumed, h1-slo, h2-slo, h1-proxy-full (everything on), idle-10k, idle-10k-tls, scaling, cold-start, reload-10 and reload-10k (reloads under load), chaos (three endpoints in trouble); groups: h1-proxy, h2, tls, slo, reload, h1-attack (the five attacks by slow clients, with slowhttptest); all is what the profile has: full all but the attacks, quick the shorter ones." placeholder:"NAME,…"`
 	Targets     []string      `default:"blitz,nginx,haproxy,h2o,caddy,envoy,traefik" help:"Targets, comma-separated. Those not installed are left out with a word. NAME-vanilla is one of nginx, haproxy, h2o and caddy with the configuration that is shipped; vanilla is all of these."`
 	Profile     string        `default:"quick" enum:"quick,full" help:"quick: all scenarios in minutes; full: longer windows and more pairs."`
-	Pairs       int           `help:"Rounds of each measurement, in place of the profile's. Six is the least for a 95 % interval." placeholder:"N"`
+	Pairs       int           `help:"Rounds of every scenario that is measured in rounds, in place of the profile's; as many cold starts if the profile has fewer. Six is the least for a 95 % interval." placeholder:"N"`
 	Duration    time.Duration `help:"Measured window of each load, in place of the profile's." placeholder:"D"`
 	Connections int           `help:"Connections of load scenarios, in place of the scenario's own." placeholder:"N"`
 	Shares      bool          `help:"Offer also the shares of the slowest target's saturation that scenarios name (10, 50 and 80 %; with HTTP/2 20, 50 and 80 %), in place of half."`
-	Budget      time.Duration `help:"What the whole bench may take, in place of the profile's (full: 38 minutes); windows are shortened to it." placeholder:"D"`
+	Budget      time.Duration `help:"What the whole bench may take, in place of the profile's (full: 40 minutes); windows are shortened to it." placeholder:"D"`
 	Resume      string        `json:"-" type:"existingdir" help:"Go on with the interrupted bench in this directory (results/DATE/MACHINE), with its options; finished scenarios are kept." placeholder:"DIR"`
 	Out         string        `default:"results" help:"Root of the results." placeholder:"DIR"`
 	JSON        bool          `name:"json" help:"Print the results as JSON on standard output in place of tables."`
@@ -161,7 +161,7 @@ func (c *benchCmd) profile() (lab.Profile, error) {
 		return p, errors.New("pairs, duration, connections and budget must not be negative")
 	}
 	if c.Pairs > 0 {
-		p.Pairs = c.Pairs
+		p.Pairs, p.ColdStarts = c.Pairs, max(c.Pairs, p.ColdStarts)
 	}
 	if c.Duration > 0 {
 		p.Saturation, p.Rate, p.Chaos, p.Reload, p.Budget = c.Duration, c.Duration, c.Duration, c.Duration, 0

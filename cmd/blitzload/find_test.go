@@ -22,7 +22,7 @@ func TestFindAServersCapacity(t *testing.T) {
 	go func() { ended <- srv.Run() }()
 	defer func() { srv.Stop(); require.NoError(t, <-ended) }()
 	file := filepath.Join(t.TempDir(), "find.json")
-	status := command([]string{"find", "-q", "--slo", "p90<60ms,errors<1%", "--from", "50", "--to", "1000", "--resolution", "0.2", "--confirm", "2", "--step", "600ms",
+	status := command([]string{"find", "-q", "--slo", "p90<60ms,errors<1%", "--from", "50", "--factor", "1.5", "--to", "1000", "--resolution", "0.2", "--confirm", "2", "--step", "600ms",
 		"--budget", "1m", "-c", "4", "--max-lateness", "1s", "--json", file, "http://" + srv.Addr().String() + "/"})
 	require.Zero(t, status)
 	s, err := runfmt.ReadSearch(file)

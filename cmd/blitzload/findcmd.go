@@ -22,6 +22,7 @@ type findCmd struct {
 	SLO string `name:"slo" required:"" placeholder:"'p99<1ms,…'" help:"Objective: percentiles of the response time (p99<1ms) and the share of failed requests (errors<0.1%), comma-separated; all must hold."`
 
 	From       rate          `default:"100" placeholder:"N" help:"Rate to begin with."`
+	Factor     float64       `default:"2" placeholder:"F" help:"First step up or down from there, as a factor, at most 4; each further one is the square of the last. Small where the answer is nearly known."`
 	To         rate          `default:"10000000" placeholder:"N" help:"Highest rate to try."`
 	Resolution float64       `default:"0.05" help:"How close the rate that holds and the one that does not must come: 0.05 is 5 %."`
 	Confirm    int           `default:"3" help:"Loads in a row that must hold."`
@@ -53,7 +54,7 @@ type findCmd struct {
 
 // Help says how it is sought.
 func (*findCmd) Help() string {
-	return "Open loops at doubled rates until one does not hold the objective, then bisection, then repeated confirmation of the highest rate that held. " +
+	return "Open loops at rates that rise, or fall, in growing steps until one holds the objective and one does not, then bisection, then repeated confirmation of the highest rate that held. " +
 		"Exit status: 0 found; 3 no rate holds, the time was used up, or the generator was the limit (what is known is printed and in the record)."
 }
 
@@ -87,7 +88,7 @@ func (c *findCmd) Run() error {
 		log = io.Discard
 	}
 	s, err := slo.Find(ctx, slo.Loads(o, want, &last), slo.Options{
-		From: float64(c.From), To: float64(c.To), Resolution: c.Resolution, Confirm: c.Confirm, Budget: c.Budget,
+		From: float64(c.From), Factor: c.Factor, To: float64(c.To), Resolution: c.Resolution, Confirm: c.Confirm, Budget: c.Budget,
 		Progress: func(p runfmt.Probe) { fmt.Fprintln(log, probeLine(p)) },
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,10 +16,11 @@ import (
 // slowhttptest (Debian's package of that name) attacks a server with many connections that never get anywhere.
 const attacker = "slowhttptest"
 
-// attackConnections is how many connections the attack holds, opened at attackRate per second.
+// attackConnections is how many connections the attack holds, opened at attackRate per second. attackLead is from its start to the load's.
 const (
 	attackConnections = 1000
 	attackRate        = 1000
+	attackLead        = (attackConnections/attackRate + 1) * time.Second
 )
 
 // attacks are the four modes of slowhttptest: what of a request or response is drawn out.
@@ -33,9 +35,16 @@ var attacks = map[string][]string{
 	"read": {"-X", "-n", "5", "-z", "32", "-w", "512", "-y", "1024", "-k", "3"},
 }
 
-// startAttack runs a mode against addr for longer than any load takes, and returns when the attack has had time to connect. The caller
+// attackArgs are those of a mode against addr, for longer than a load takes that begins attackLead later and lasts d with its warm-up.
+func attackArgs(mode, addr, path string, d time.Duration) []string {
+	const spare = 30 * time.Second // the load connects first, and a busy machine takes its time
+	return append([]string{"-c", strconv.Itoa(attackConnections), "-r", strconv.Itoa(attackRate), "-l", strconv.Itoa(int((attackLead + d + spare).Seconds())),
+		"-p", "3", "-u", "http://" + addr + path}, attacks[mode]...)
+}
+
+// startAttack runs a mode against addr for longer than a load of the length d takes, and returns when the attack has had time to connect. The caller
 // stops it.
-func (l *Lab) startAttack(ctx context.Context, mode, addr, path string) (*proc.Process, error) {
+func (l *Lab) startAttack(ctx context.Context, mode, addr, path string, d time.Duration) (*proc.Process, error) {
 	bin, err := exec.LookPath(attacker)
 	if err != nil {
 		return nil, fmt.Errorf("%s is not installed: apt-get install %s (%w)", attacker, attacker, err)
@@ -44,13 +53,12 @@ func (l *Lab) startAttack(ctx context.Context, mode, addr, path string) (*proc.P
 	if err != nil {
 		return nil, err
 	}
-	args := append([]string{"-c", fmt.Sprint(attackConnections), "-r", fmt.Sprint(attackRate), "-l", "60", "-p", "3", "-u", "http://" + addr + path}, attacks[mode]...)
-	p, err := l.Set.Start(proc.Spec{Path: bin, Args: args, Dir: dir, CPUs: l.Machine.Roles.Load, Log: filepath.Join(dir, "log")})
+	p, err := l.Set.Start(proc.Spec{Path: bin, Args: attackArgs(mode, addr, path, d), Dir: dir, CPUs: l.Machine.Roles.Load, Log: filepath.Join(dir, "log")})
 	if err != nil {
 		return nil, err
 	}
 	select {
-	case <-time.After((attackConnections/attackRate + 1) * time.Second):
+	case <-time.After(attackLead):
 		return p, nil
 	case <-p.Done():
 		// Refused by the target at once, or finished: there is nothing left to stop, and the load still says how others fare.

@@ -107,7 +107,7 @@ func (l *Lab) Run(ctx context.Context, s Scenario) (Outcome, error) {
 	l.seen = map[string]*result.Target{}
 	l.rng = rng(l.Seed, s.Name)
 	r := &result.Result{Scenario: result.Scenario{
-		Name: s.Name, Title: s.Title, About: s.About, Proxied: s.proxied, BodyBytes: s.bodyBytes,
+		Name: s.Name, Title: s.Title, About: l.about(s), Proxied: s.proxied, BodyBytes: s.bodyBytes,
 		Connections: l.connections(s), NewConnection: s.newConnection, Protocol: s.protocol(), Streams: s.streams, TLS: s.tls, GRPC: s.grpc,
 		Handshakes: s.handshakes, Resumed: s.resumed,
 	}}
@@ -126,7 +126,7 @@ func (l *Lab) Run(ctx context.Context, s Scenario) (Outcome, error) {
 	var err error
 	switch s.kind {
 	case idle:
-		r.Samples, err = l.rounds(ctx, s, l.Profile.IdleRounds, func(t Located, sm *result.Sample) error { return l.idleSample(ctx, s, t, sm) })
+		r.Samples, err = l.rounds(ctx, s, l.Profile.Pairs, func(t Located, sm *result.Sample) error { return l.idleSample(ctx, s, t, sm) })
 	case cold:
 		r.Samples, err = l.rounds(ctx, s, l.Profile.ColdStarts, func(t Located, sm *result.Sample) error { return l.coldSample(ctx, s, t, sm) })
 	case find:

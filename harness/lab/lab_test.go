@@ -182,7 +182,7 @@ func TestVerifyRefusesWrongAnswers(t *testing.T) {
 
 // testProfile is as short as a measurement can be.
 var testProfile = Profile{Name: "test", Pairs: 1, Warmup: 10 * time.Millisecond, Saturation: 50 * time.Millisecond, Rate: 50 * time.Millisecond,
-	HalfRate: true, IdleRounds: 1, ColdStarts: 1, Searches: 1, Search: time.Second, Connections: 1, IdleConnections: 40}
+	HalfRate: true, ColdStarts: 1, Search: time.Second, Connections: 1, IdleConnections: 40}
 
 // testMachine pins nothing: the tests of the whole project share the CPUs. Use per role is computed over one CPU.
 var testMachine = machine.Spec{Name: "test", Expect: machine.Expect{CPUs: 1}, Roles: machine.Roles{Server: machine.CPUSet{0}, Load: machine.CPUSet{0}, Origin: machine.CPUSet{0}}}
@@ -382,4 +382,5 @@ func TestObjectiveOfTheMachine(t *testing.T) {
 	for _, s := range out.Result.Samples {
 		require.Equal(t, "p99<5ms", s.Search.Objective)
 	}
+	assert.Contains(t, out.Result.Scenario.About, "The objective is p99<5ms.")
 }

@@ -262,7 +262,7 @@ func (l *Lab) loadSample(ctx context.Context, s Scenario, t Located, origin *ori
 	}
 
 	if s.attack != "" {
-		a, err := l.startAttack(ctx, s.attack, run.Plan.Addr(), s.path)
+		a, err := l.startAttack(ctx, s.attack, run.Plan.Addr(), s.path, l.Profile.Warmup+d)
 		if err != nil {
 			return hs, err
 		}

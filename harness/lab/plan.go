@@ -8,10 +8,14 @@ import (
 )
 
 // What a sample takes beside its warm-up and window, as measured on two cores: start, verify, connect, stop. Idle samples open 10,000 connections.
+// The first search of a target, of which nothing is known yet, takes longer than those that begin near what the last one found.
 const (
-	sampleOverhead = 250 * time.Millisecond
-	idleTime       = 2500 * time.Millisecond
-	coldTime       = 150 * time.Millisecond
+	sampleOverhead = 210 * time.Millisecond
+	idleTime       = 2200 * time.Millisecond
+	idleTLSTime    = 6200 * time.Millisecond
+	firstSearch    = 9500 * time.Millisecond
+	nextSearch     = 6300 * time.Millisecond
+	coldTime       = 80 * time.Millisecond
 	scenarioTime   = 300 * time.Millisecond
 )
 
@@ -43,7 +47,11 @@ func Expect(p Profile, s Scenario, targets int) time.Duration {
 	}
 	switch {
 	case s.kind == idle:
-		return scenarioTime + n*time.Duration(p.IdleRounds)*(idleTime+p.IdleAfter)
+		open := idleTime
+		if s.tls {
+			open = idleTLSTime
+		}
+		return scenarioTime + n*time.Duration(p.Pairs)*(open+p.IdleAfter)
 	case s.kind == cold:
 		return scenarioTime + n*time.Duration(p.ColdStarts)*coldTime
 	case s.kind == chaos:
@@ -53,14 +61,16 @@ func Expect(p Profile, s Scenario, targets int) time.Duration {
 	case s.kind == reload:
 		return scenarioTime + n*reloadExpect(p)
 	case s.kind == find:
-		return scenarioTime + n*time.Duration(p.Searches)*(p.Search+sampleOverhead)
+		return scenarioTime + n*(min(firstSearch, p.Search)+time.Duration(p.Pairs-1)*min(nextSearch, p.Search)+time.Duration(p.Pairs)*sampleOverhead)
 	}
 	each := p.Warmup + sampleOverhead
 	rates := time.Duration(s.phases(p) - 1)
 	saturation := each + p.Saturation
 	if s.attacked {
 		rates, saturation = rates+1, 0
-		each += (attackConnections/attackRate + 1) * time.Second
+		if s.attack != "" {
+			each += attackLead
+		}
 	}
 	few := time.Duration(s.sparing) // of the shipped configurations that are measured sparingly
 	return scenarioTime + time.Duration(p.Pairs)*(n*(saturation+rates*(each+p.Rate))+few*saturation)

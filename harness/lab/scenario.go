@@ -128,7 +128,7 @@ var scenarios = []Scenario{
 	},
 	{
 		Name: "h1-slo", Title: "HTTP/1.1, highest rate that holds an objective", kind: find, full: true, slo: "p99<1ms,errors<0.1%",
-		About: "The highest rate, in an open loop, at which 99 of 100 requests are answered in time, counted from the moment they were due: within a millisecond, or what the description of the machine sets. " +
+		About: "The highest rate, in an open loop, at which an objective holds for the response time, counted from the moment at which a request was due, and for the share of requests that fail. " +
 			"Forwarded to one origin that answers 1,024 bytes.",
 		proxied: true, path: "/1k", bodyBytes: 1 << 10, connections: 64,
 	},

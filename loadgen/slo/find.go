@@ -15,8 +15,10 @@ type Prober func(ctx context.Context, rate float64) (runfmt.Probe, error)
 
 // Options of a search.
 type Options struct {
-	// From is where it begins, To the highest rate to try, requests per second.
+	// From is where it begins, To the highest rate to try, requests per second. Where it begins decides how many loads a search takes, and not what it finds.
 	From, To float64
+	// Factor is the first step up or down from there, more than 1; each further step is the square of the last, four at most. The better From is known, the smaller; 0 is 2.
+	Factor float64
 	// Resolution ends it: the rate that failed is at most so much above the one that held (0.05 is 5 %).
 	Resolution float64
 	// Confirm is how many loads in a row must hold.
@@ -33,6 +35,8 @@ func (o *Options) check() error {
 	switch {
 	case !(o.From >= 1) || !(o.To >= o.From) || math.IsInf(o.To, 0):
 		return fmt.Errorf("rates from %v to %v: expected 1 or more, and no end below the beginning", o.From, o.To)
+	case o.Factor != 0 && !(o.Factor > 1 && o.Factor <= maxStep):
+		return fmt.Errorf("factor %v: expected more than 1, and %v at most", o.Factor, maxStep)
 	case !(o.Resolution >= 0.005 && o.Resolution <= 1):
 		return fmt.Errorf("resolution %v: expected 0.005 to 1", o.Resolution)
 	case o.Confirm < 1 || o.Confirm > 100:
@@ -43,8 +47,14 @@ func (o *Options) check() error {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Factor == 0 {
+		o.Factor = 2
+	}
 	return nil
 }
+
+// maxStep is the largest step of the bracketing, as a factor.
+const maxStep = 4.0
 
 var errBudget = errors.New("the time was used up")
 
@@ -58,7 +68,7 @@ type search struct {
 	byItself bool    // the generator was the reason at hi
 }
 
-// Find fills in what was found. Brackets by doubling (or halving) once, then in steps of four, bisects the logarithm of the rate, and has the best rate confirmed; a rate
+// Find fills in what was found. Brackets in steps that grow, up or down, bisects the logarithm of the rate, and has the best rate confirmed; a rate
 // that fails then makes way for the next lower one. A load that does not hold is repeated, and the majority of three decides: one hiccup is no limit. With a resolution of
 // 10 % and a beginning within a factor of eight of the answer that is 15 loads at most, hiccups apart.
 func Find(ctx context.Context, probe Prober, o Options) (*runfmt.Search, error) {
@@ -115,8 +125,9 @@ func (s *search) run(ctx context.Context) error {
 
 // bracket finds a rate that holds and one that does not.
 func (s *search) bracket(ctx context.Context) error {
-	step := 2.0 // near the beginning, where the answer is expected; farther away it is far away
-	for rate := s.From; ; step = 4 {
+	// Small near the beginning, where the answer is expected; what is not there is far away.
+	step := s.Factor
+	for rate := s.From; ; step = min(step*step, maxStep) {
 		if err := s.try(ctx, rate); err != nil {
 			return err
 		}

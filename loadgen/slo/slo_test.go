@@ -96,6 +96,76 @@ func TestLoadsOfASearch(t *testing.T) {
 	}
 }
 
+// What is found does not depend on where a search begins, nor on its first step: with a server of a certain capacity the answers of all beginnings lie within one
+// resolution below it; with one whose loads hold by chance, the less likely the higher the rate, their means differ by less than half of that.
+func TestTheBeginningDecidesNothing(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 12))
+	const capacity = 20000.0
+	o := options
+	o.Resolution = 0.1
+	var least, most float64
+	for _, o.Factor = range []float64{0, 1.25, 4} {
+		for _, part := range []float64{1. / 16, 0.3, 0.8, 0.95, 1, 1.1, 3, 16} {
+			o.From = part * capacity
+			s, err := Find(context.Background(), server(capacity, 0, rng), o)
+			require.NoError(t, err)
+			assert.True(t, s.Complete)
+			assert.LessOrEqual(t, s.Rate, capacity, "from %v", o.From)
+			assert.Greater(t, s.Rate, capacity/1.11, "from %v", o.From)
+
+			const searches = 400
+			sum := 0.0
+			for range searches {
+				at := o
+				at.From *= math.Pow(1.1, rng.Float64()) // so that all beginnings do not try the same rates
+				s, err := Find(context.Background(), chancy(capacity, rng), at)
+				require.NoError(t, err)
+				require.True(t, s.Complete)
+				sum += math.Log(s.Rate)
+			}
+			mean := math.Exp(sum / searches)
+			if least == 0 {
+				least, most = mean, mean
+			}
+			least, most = min(least, mean), max(most, mean)
+		}
+	}
+	assert.Less(t, most/least, 1.05, "means from %.0f to %.0f", least, most)
+}
+
+// chancy holds half of all loads at its middle rate, three in four at 10 % below it, one in four at 10 % above.
+func chancy(middle float64, rng *rand.Rand) Prober {
+	return func(_ context.Context, rate float64) (runfmt.Probe, error) {
+		p := runfmt.Probe{Rate: rate, Held: rng.Float64() < 1/(1+math.Pow(rate/middle, 11.5))}
+		if !p.Held {
+			p.Why = []string{"slow"}
+		}
+		return p, nil
+	}
+}
+
+// Where the answer is nearly known, a small first step from there saves loads: nine are enough, and an unknown one takes half as many again.
+func TestLoadsOfASearchThatBeginsNearTheAnswer(t *testing.T) {
+	rng := rand.New(rand.NewPCG(13, 14))
+	near, far := options, options
+	near.From, near.Resolution, near.Factor = 20000, 0.1, 1.25
+	far.From, far.Resolution = 5000, 0.1
+	var loads [2]int
+	for range 500 {
+		capacity := near.From * math.Pow(1.25, 2*rng.Float64()-1)
+		for i, o := range []Options{near, far} {
+			s, err := Find(context.Background(), server(capacity, 0, rng), o)
+			require.NoError(t, err)
+			require.NoError(t, complete(s).Check())
+			if i == 0 {
+				require.LessOrEqual(t, len(s.Probes), 9)
+			}
+			loads[i] += len(s.Probes)
+		}
+	}
+	assert.Greater(t, float64(loads[1]), 1.5*float64(loads[0]), "%v", loads)
+}
+
 // Where one load in four fails by bad luck nearly every search ends with a rate, most of them within the loads that a budget of 20 s has room for.
 func TestNoisyServers(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 10))
@@ -207,6 +277,7 @@ func TestSearchesThatEndEarly(t *testing.T) {
 
 	for _, spoil := range []func(*Options){
 		func(o *Options) { o.From = 0 }, func(o *Options) { o.To = 1 }, func(o *Options) { o.Resolution = 0 }, func(o *Options) { o.Confirm = 0 }, func(o *Options) { o.Budget = 0 },
+		func(o *Options) { o.Factor = 1 }, func(o *Options) { o.Factor = 5 }, func(o *Options) { o.Factor = math.NaN() },
 	} {
 		o := options
 		spoil(&o)

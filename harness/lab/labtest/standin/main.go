@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -112,9 +113,13 @@ func blitzload() error {
 		if err := get(target); err != nil {
 			return err
 		}
+		probes := 5
+		if near, _ := strconv.ParseFloat(flagValue("from"), 64); near <= 1000 && near > 1000/1.25 {
+			probes = 2
+		}
 		return runfmt.WriteSearch(flagValue("json"), &runfmt.Search{
 			Schema: runfmt.SearchSchema, Generator: runfmt.Generator{Name: "stand-in"}, Start: time.Now(), Objective: flagValue("slo"), Rate: 1000, FailedAt: 1100,
-			Confirmed: 1, Complete: true, Probes: []runfmt.Probe{{Rate: 1000, Held: true}},
+			Confirmed: 1, Complete: true, Probes: slices.Repeat([]runfmt.Probe{{Rate: 1000, Held: true}}, probes),
 		})
 	}
 	r, err := load()
