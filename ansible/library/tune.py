@@ -47,6 +47,7 @@ author:
 """
 
 import glob
+import itertools
 import json
 import os
 import re
@@ -68,11 +69,13 @@ def read(path):
     return chosen.group(1) if chosen else text
 
 
-def same(a, b):
-    """Masks of CPUs are padded with zeros and commas."""
+def same(key, a, b):
+    """Masks of CPUs are padded with zeros and commas; in lists of CPUs ("1,2" is not "12") and in other values both mean something."""
     def norm(v):
         v = " ".join(str(v).split())
-        return v.replace(",", "").lstrip("0") or "0" if re.fullmatch(r"[0-9a-f,]+", v) else v
+        if re.search(r"(/[rx]ps_cpus|/smp_affinity)$", key) and re.fullmatch(r"[0-9a-f,]+", v):
+            return v.replace(",", "").lstrip("0") or "0"
+        return v
     return norm(a) == norm(b)
 
 
@@ -133,6 +136,29 @@ def files(settings):
             yield p, read(p), s["value"], lambda v, path=p: write(path, v)
 
 
+def remembered(before, interface):
+    """What undoing sets: all that was changed, whatever the description says by now. SMT goes first, for it brings back CPUs that have settings of their own."""
+    paths = sorted((k for k in before if k.startswith("/")), key=lambda k: (not k.endswith("/smt/control"), k))
+    want = {"interface": interface, "offloads": {}}
+    for k, v in before.items():
+        if k.startswith("ethtool offload "):
+            want["offloads"][k[len("ethtool offload "):]] = v == "on"
+        elif k.startswith("ethtool "):
+            what = k.split()[-1]
+            want["channels" if what == "combined" else what] = v
+    return [{"path": p, "value": before[p]} for p in paths], want
+
+
+def keep(kept, before):
+    """Replaces the file, which is whole at every moment."""
+    os.makedirs(STATE, mode=0o755, exist_ok=True)
+    with open(kept + ".new", "w", encoding="utf-8") as f:
+        json.dump(before, f, indent=1, sort_keys=True)
+        f.flush()
+        os.fsync(f.fileno())
+    os.replace(kept + ".new", kept)
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
@@ -155,37 +181,38 @@ def main():
     if os.path.exists(kept):
         with open(kept, encoding="utf-8") as f:
             before = json.load(f)
-    undo = p["state"] == "undone"
-    changed, missing, failed, remember = [], [], [], dict(before)
-    for key, now, want, put in list(files(settings)) + list(card(p["ethtool"])):
-        if undo:
-            if key not in before:
-                continue
-            want = before[key]
+    undo, ethtool = p["state"] == "undone", p["ethtool"]
+    if undo:
+        settings, ethtool = remembered(before, ethtool.get("interface"))
+    changed, missing, failed, done = [], [], [], set()
+    # One after the other, each read at its turn: switching SMT makes CPUs come and go.
+    for key, now, want, put in itertools.chain(files(settings), card(ethtool)):
         if now is None:
             missing.append(key)
             continue
-        if same(now, want):
+        done.add(key)
+        if same(key, now, want):
             continue
-        remember.setdefault(key, now)
         changed.append({"setting": key, "from": now, "to": want})
         if module.check_mode:
             continue
+        if not undo and key not in before:
+            # First remembered, then changed: whoever is interrupted in between can undo all the same.
+            before[key] = now
+            keep(kept, before)
         try:
             out = put(want)
             if out is not None and out.returncode != 0:
                 failed.append(key + ": " + out.stderr.strip())
         except OSError as e:
             failed.append(key + ": " + str(e))
-    if not module.check_mode:
-        if undo and not failed:
-            if os.path.exists(kept):
-                os.remove(kept)
-        elif not undo and remember != before:
-            os.makedirs(STATE, mode=0o755, exist_ok=True)
-            with open(kept + ".new", "w", encoding="utf-8") as f:
-                json.dump(remember, f, indent=1, sort_keys=True)
-            os.replace(kept + ".new", kept)
+    if undo and not failed and not module.check_mode:
+        # What is not there at present stays remembered, for when it is.
+        left = {k: v for k, v in before.items() if k not in done}
+        if left != before and left:
+            keep(kept, left)
+        elif not left and os.path.exists(kept):
+            os.remove(kept)
     result = {"changed": bool(changed), "settings": changed, "missing": missing}
     if failed:
         module.fail_json(msg="the kernel refused: " + "; ".join(failed), **result)
