@@ -12,18 +12,9 @@ import (
 	"github.com/blitz-gateway/blitz/proxy/snapshot"
 )
 
-// minCost is what a reload is reckoned to cost at least: the workers do their part as well.
-const minCost = 2 * time.Millisecond
-
-// maxDebt is how much time reloads may take before they are slowed down: a few one after another are all made at once.
-const maxDebt = 500 * time.Millisecond
-
 // manyRoutes is how many routes a configuration has when what it leaves behind is collected at once: the next one is then built in memory that the
 // process has touched already. Pages that are new cost several times what is written to them, the more so in a virtual machine.
 const manyRoutes = 1000
-
-// maxPause is the most that a reload waits because those before took long.
-const maxPause = time.Second
 
 // maxWaiting bounds how many callers may wait for a reload at a time.
 const maxWaiting = 256
@@ -144,8 +135,7 @@ func (r *Reloader) rouse() {
 
 func (r *Reloader) run() {
 	defer close(r.done)
-	var debt time.Duration // what reloads took, less the time since
-	var ended time.Time
+	var p pacer
 	for {
 		select {
 		case <-r.stop:
@@ -153,21 +143,19 @@ func (r *Reloader) run() {
 		case <-r.wake:
 		}
 		start := time.Now()
-		debt = max(debt-start.Sub(ended), 0)
 		before := r.s.snap.Load()
 		r.round()
 		if now := r.s.snap.Load(); now != before && len(now.Actions) >= manyRoutes {
 			runtime.GC()
 		}
-		ended = time.Now()
-		debt += max(ended.Sub(start), minCost)
-		if debt <= maxDebt {
+		pause := p.pause(start, time.Now())
+		if pause == 0 {
 			continue
 		}
 		select {
 		case <-r.stop:
 			return
-		case <-time.After(min(debt-maxDebt, maxPause)):
+		case <-time.After(pause):
 		}
 	}
 }
