@@ -165,8 +165,12 @@ func (s *Server) moveAdmin(now, next *snapshot.Snapshot) error {
 	return nil
 }
 
-// startAdmin starts the listener for operators, on the socket of the process before when it listens on that address.
+// startAdmin starts the listener for operators, on the socket of the process before when it listens on that address. Whoever reaches it reads everything, profiles
+// included, so that one which others than this machine may reach is worth a warning.
 func (s *Server) startAdmin(a loop.Addr, from *Handover) (*admin.Server, error) {
+	if a.Unix == "" && !a.TCP.Addr().IsLoopback() {
+		slog.Warn("the admin listener is not on a loopback address: whoever reaches it can read everything there", "address", a.TCP.String())
+	}
 	o := admin.Options{Registry: s.registry, Endpoints: s.adminEndpoints(), Token: func() string { return s.snap.Load().AdminToken }}
 	if from != nil && from.admin != nil {
 		l := from.admin
