@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/goccy/go-yaml"
@@ -65,6 +66,50 @@ func TestEverythingIsInOneExample(t *testing.T) {
 	givenKeys(seen, doc, "")
 	for _, key := range keys {
 		require.True(t, seen[key], "examples/everything.yaml does not show %s", key)
+	}
+	// Where words choose between features, and one file may have all of them, it has.
+	words := map[string][]string{}
+	givenWords(words, doc, "")
+	for _, x := range []struct {
+		t        reflect.Type
+		key, at  string
+		standard string // stands for itself where the key is not given
+	}{
+		{reflect.TypeFor[Cluster](), "balance", "clusters[].balance", ""},
+		{reflect.TypeFor[Cluster](), "protocol", "clusters[].protocol", "h1"},
+		{reflect.TypeFor[HealthCheck](), "protocol", "clusters[].health_check.protocol", ""},
+		{reflect.TypeFor[PanicThreshold](), "action", "clusters[].panic_threshold.action", ""},
+		{reflect.TypeFor[Retry](), "when", "clusters[].retry.when[]", ""},
+		{reflect.TypeFor[RouteRetry](), "when", "routes[].retry.when[]", ""},
+		{reflect.TypeFor[AccessLog](), "fields", "access_log.fields[]", ""},
+		{reflect.TypeFor[Listener](), "protocols", "listeners[].protocols[]", ""},
+	} {
+		fields := typeOf(x.t).fields
+		f := fields[typeOf(x.t).find(x.key)]
+		require.NotEmpty(t, f.enum, x.at)
+		for _, w := range f.enum {
+			require.True(t, w == x.standard || slices.Contains(words[x.at], w), "examples/everything.yaml does not show %s: %s", x.at, w)
+		}
+	}
+}
+
+// givenWords collects the strings in a document, by where they stand.
+func givenWords(words map[string][]string, v any, path string) {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, x := range v {
+			key := k
+			if path != "" {
+				key = path + "." + k
+			}
+			givenWords(words, x, key)
+		}
+	case []any:
+		for _, x := range v {
+			givenWords(words, x, path+"[]")
+		}
+	case string:
+		words[path] = append(words[path], v)
 	}
 }
 

@@ -44,6 +44,7 @@ func everything(t *testing.T, s *stage) {
 		require.Equal(t, "ok\n", a.get("/health"))
 		require.Equal(t, "sent", a.ask("POST", "/echo/x", "sent").text)
 		require.Equal(t, "from another file\n", a.get("/included"))
+		require.Equal(t, strings.TrimSuffix(string(terms), "\n"), a.get("/notice"))
 		r := a.ask("GET", "/terms", "")
 		require.Equal(t, string(terms), r.text)
 		require.Equal(t, "max-age=3600", r.Header.Get("Cache-Control"))
@@ -73,6 +74,7 @@ func everything(t *testing.T, s *stage) {
 	t.Run("admin", func(t *testing.T) {
 		o := s.plain(admin)
 		require.Contains(t, o.get("/metrics"), `blitz_cluster_endpoints{cluster="api",state="healthy"} 4`)
+		require.Contains(t, o.get("/metrics"), `blitz_cluster_endpoints{cluster="by-header",state="healthy"} 3`)
 		require.NotContains(t, o.get("/config"), "a-secret-of-this-test")
 		require.NotContains(t, o.get("/metrics"), "blitz_mirror_requests_total 0\n")
 		s.write("everything.d/more.yaml", strings.Replace(string(more), "another file", "a changed file", 1))
