@@ -159,6 +159,26 @@ func TestMorePairsOnlyWhereNeeded(t *testing.T) {
 	assert.Equal(t, Inconclusive, none.Verdict)
 }
 
+// What is open asks for as many pairs as its noise needs, and not for one step more each time.
+func TestPairsArePlannedFromTheNoise(t *testing.T) {
+	var goals []int
+	out := simulate(t, &world{noise: 0.06}, 2, func(c *Config) {
+		c.Metrics, c.Scenarios, c.Step, c.MaxPairs = only(c.Metrics, CPU), c.Scenarios[:1], 1, 100
+		c.Progress = func(s string) {
+			var done, goal int
+			if n, _ := fmt.Sscanf(s, "not decided after %d pairs: measuring up to %d", &done, &goal); n == 2 {
+				goals = append(goals, done, goal)
+			}
+		}
+	})
+	require.GreaterOrEqual(t, len(goals), 2, "this noise is not decided at once")
+	assert.Equal(t, 9, goals[0])
+	assert.Greater(t, goals[1], 11, "more than a step")
+	d := out.Decisions[0]
+	assert.Contains(t, out.Text(), "detectable")
+	assert.Contains(t, out.Text(), d.Metric.short(d.Detectable), "the smallest effect that these pairs would find is printed")
+}
+
 func TestInvalidMeasurements(t *testing.T) {
 	once := simulate(t, &world{noise: 0.002, spoil: func(n int) bool { return n == 5 }}, 1)
 	assert.Equal(t, Pass, once.Verdict)

@@ -120,23 +120,3 @@ func TestBootstrapArguments(t *testing.T) {
 	assert.Less(t, expandedTail(0.025, 8), 0.012)
 	assert.InDelta(t, 0.025, expandedTail(0.025, 10000), 1e-4)
 }
-
-// The effect that the planner calls detectable with a power of 80 % is found about that often by the test itself.
-func TestPowerAtTheStatedEffect(t *testing.T) {
-	r := rand.New(rand.NewPCG(17, 18))
-	for _, n := range []int{10, 16, 30} {
-		const sd, runs = 0.03, 1000
-		effect := DetectableEffect(sd, n, 0.025, 0.8)
-		found := 0
-		for range runs {
-			d := make([]float64, n)
-			for i := range d {
-				d[i] = effect + sd*r.NormFloat64()
-			}
-			if PGreater(d, 0) <= 0.025 {
-				found++
-			}
-		}
-		assert.InDelta(t, 0.8, float64(found)/runs, 0.05, "n=%d", n)
-	}
-}

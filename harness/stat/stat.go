@@ -3,10 +3,8 @@ package stat
 import (
 	"math"
 	"slices"
-	"sort"
 
 	"golang.org/x/perf/benchmath"
-	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Median of the values, the mean of the middle two for an even count; NaN for none. The argument is not changed.
@@ -91,26 +89,4 @@ func Holm(p []float64) []float64 {
 		out[i] = highest
 	}
 	return out
-}
-
-// efficiency of the signed-rank test against the t-test for normal data (Pitman): 3/π.
-const efficiency = 3 / math.Pi
-
-// DetectableEffect is the smallest shift of the mean ln-ratio that n pairs with standard deviation sd find with the given one-sided
-// alpha and power. It is the t test's formula, because sd is estimated from the same few pairs, with the signed-rank test's efficiency. It plans, it
-// does not decide.
-func DetectableEffect(sd float64, n int, alpha, power float64) float64 {
-	if n < 2 {
-		return math.Inf(1)
-	}
-	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(n - 1)}
-	return (t.Quantile(1-alpha) + t.Quantile(power)) * sd / math.Sqrt(float64(n)*efficiency)
-}
-
-// PairsNeeded is the inverse of DetectableEffect. It is never fewer than the six pairs that a 95 % interval needs, nor than the pairs from which on
-// the exact test can fall to alpha at all (2^-n), nor more than MaxPairs.
-func PairsNeeded(sd, effect, alpha, power float64) int {
-	least := max(6, int(math.Ceil(-math.Log2(alpha)-1e-9)))
-	// The detectable effect falls with every pair.
-	return least + sort.Search(MaxPairs-least, func(k int) bool { return DetectableEffect(sd, least+k, alpha, power) <= effect })
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/perf/benchmath"
-	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // The distribution is checked against plain enumeration of all 2^n sign patterns.
@@ -200,19 +199,6 @@ func TestDescribeAgreesWithBenchmath(t *testing.T) {
 func TestHolm(t *testing.T) {
 	assert.InDeltaSlice(t, []float64{0.03, 0.06, 0.06, 0.02}, Holm([]float64{0.01, 0.04, 0.03, 0.005}), 1e-12)
 	assert.Empty(t, Holm(nil))
-}
-
-func TestPlanning(t *testing.T) {
-	n := PairsNeeded(0.05, 0.03, 0.025, 0.8)
-	assert.LessOrEqual(t, DetectableEffect(0.05, n, 0.025, 0.8), 0.03)
-	assert.Greater(t, DetectableEffect(0.05, n-1, 0.025, 0.8), 0.03)
-	assert.Equal(t, 6, PairsNeeded(0.001, 0.5, 0.025, 0.8))
-	assert.True(t, math.IsInf(DetectableEffect(1, 1, 0.05, 0.8), 1))
-	assert.Equal(t, 9, PairsNeeded(0, 0.5, 0.025/7, 0.8), "2^-9 is the first below alpha")
-	assert.Equal(t, MaxPairs, PairsNeeded(1, 1e-6, 0.025, 0.8))
-	// With many pairs it is the normal approximation.
-	z := distuv.UnitNormal.Quantile(0.975) + distuv.UnitNormal.Quantile(0.8)
-	assert.InEpsilon(t, z*0.05/math.Sqrt(400*3/math.Pi), DetectableEffect(0.05, 400, 0.025, 0.8), 0.01)
 }
 
 func TestQuantileAndMAD(t *testing.T) {
