@@ -52,7 +52,7 @@ func TestLines(t *testing.T) {
 
 func TestStampFollowsTheSecond(t *testing.T) {
 	var s stamp
-	for _, us := range []int64{1_700_000_000_000_001, 1_700_000_000_999_999, 1_700_000_001_000_000, 1_699_999_999_120_000, -1} {
+	for _, us := range []int64{0, 0, 1_700_000_000_000_001, 1_700_000_000_000_001, 1_700_000_000_999_999, 1_700_000_001_000_000, 1_699_999_999_120_000, -1, 0, 253_402_300_800_000_000, 1} {
 		at := time.UnixMicro(us)
 		assert.Equal(t, at.UTC().Format("2006-01-02T15:04:05.000000Z"), string(s.append(nil, at)))
 	}
@@ -97,6 +97,30 @@ func TestNastyTexts(t *testing.T) {
 			checkText(t, s[:i])
 		}
 		checkText(t, s)
+	}
+}
+
+// Each byte at each place of a value, among others that are plain and that are not.
+func TestPlain(t *testing.T) {
+	for c := range 256 {
+		special := c < ' ' || c == '"' || c == '\\' || c >= 0x7f
+		for n := range 20 {
+			for at := range n {
+				for _, others := range []string{"a", "~", " ", "!", "#", "[", "]"} {
+					s := []byte(strings.Repeat(others, n))
+					s[at] = byte(c)
+					want := n
+					if special {
+						want = at
+					}
+					require.Equal(t, want, plain(s), "%q", s)
+					if at+1 < n { // what follows does not matter
+						s[at+1] = 0xff
+						require.Equal(t, min(want, at+1), plain(string(s)), "%q", s)
+					}
+				}
+			}
+		}
 	}
 }
 
