@@ -22,7 +22,11 @@ type attestCmd struct {
 func (c *attestCmd) Run() error {
 	password := os.Getenv("BLITZLAB_KEY_PASSWORD")
 	if c.NewKey != "" {
-		return attest.NewKey(c.NewKey, password)
+		if err := attest.NewKey(c.NewKey, password); err != nil {
+			return err
+		}
+		say(fmt.Sprintf("%s is the secret key: keep it; %s.pub is for everybody", c.NewKey, c.NewKey))
+		return nil
 	}
 	if c.Dir == "" {
 		return errors.New("say which directory to attest")

@@ -2,6 +2,7 @@ package attest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -42,7 +43,11 @@ type File struct {
 	SHA256 string `json:"sha256"`
 }
 
-// Make reads every regular file below dir, but the manifest itself, and what starts with a dot.
+// unfinished stands beside the results of a bench that was interrupted (harness/lab).
+const unfinished = ".unfinished.json"
+
+// Make reads every regular file below dir but the manifest itself, hidden ones as well: a reader of results looks into hidden directories, so what was put there
+// must not pass unsigned. A bench that is not finished is not attested.
 func Make(dir string, binaries map[string]string, now time.Time) (*Manifest, error) {
 	m := &Manifest{Schema: schema, Made: now.UTC().Truncate(time.Second)}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -57,11 +62,8 @@ func Make(dir string, binaries map[string]string, now time.Time) (*Manifest, err
 		switch {
 		case rel == ".":
 			return nil
-		case strings.HasPrefix(d.Name(), "."):
-			if d.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
+		case d.Name() == unfinished:
+			return fmt.Errorf("%s: a bench was interrupted here: go on with it (blitzlab bench --resume), or remove what it left", filepath.Dir(path))
 		case d.IsDir(), rel == ManifestName, rel == SignatureName:
 			return nil
 		case !d.Type().IsRegular():
@@ -122,11 +124,11 @@ func Write(dir string, m *Manifest, key minisign.PrivateKey) error {
 
 // Verify checks signature and files. binaries are executables to check as well, by their names in the manifest. All that is wrong is in the error.
 func Verify(dir string, key minisign.PublicKey, binaries map[string]string) (*Manifest, error) {
-	b, err := os.ReadFile(filepath.Join(dir, ManifestName))
+	b, err := readSigned(dir, ManifestName)
 	if err != nil {
 		return nil, err
 	}
-	sig, err := os.ReadFile(filepath.Join(dir, SignatureName))
+	sig, err := readSigned(dir, SignatureName)
 	if err != nil {
 		return nil, err
 	}
@@ -153,13 +155,19 @@ func Verify(dir string, key minisign.PublicKey, binaries map[string]string) (*Ma
 	if err != nil {
 		return nil, err
 	}
-	wrong := compare("", m.Files, now.Files, true)
-	wrong = append(wrong, compare("binary ", m.Binaries, now.Binaries, false)...)
-	return m, errors.Join(wrong...)
+	return m, errors.Join(append(compare(m.Files, now.Files), compareBinaries(m.Binaries, now.Binaries)...)...)
 }
 
-// compare says what is not as it was. What is missing counts only if all must be there.
-func compare(kind string, was, is []File, all bool) (wrong []error) {
+func readSigned(dir, name string) ([]byte, error) {
+	b, err := os.ReadFile(filepath.Join(dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: nobody attested this directory (blitzlab attest), or the file was taken away", err)
+	}
+	return b, err
+}
+
+// compare says what is not as it was.
+func compare(was, is []File) (wrong []error) {
 	index := map[string]File{}
 	for _, f := range is {
 		index[f.Path] = f
@@ -167,22 +175,46 @@ func compare(kind string, was, is []File, all bool) (wrong []error) {
 	for _, f := range was {
 		g, ok := index[f.Path]
 		delete(index, f.Path)
-		switch {
-		case !ok && all:
-			wrong = append(wrong, fmt.Errorf("%s%s is missing", kind, f.Path))
-		case !ok:
-		case g.SHA256 != f.SHA256 && g.Size != f.Size:
-			wrong = append(wrong, fmt.Errorf("%s%s was changed: %d bytes, %d were signed", kind, f.Path, g.Size, f.Size))
-		case g.SHA256 != f.SHA256:
-			wrong = append(wrong, fmt.Errorf("%s%s was changed: its SHA-256 is not the signed one", kind, f.Path))
+		if !ok {
+			wrong = append(wrong, fmt.Errorf("%s is missing", f.Path))
+		} else if err := changed(f, g); err != nil {
+			wrong = append(wrong, fmt.Errorf("%s %w", f.Path, err))
 		}
 	}
 	for _, f := range is {
 		if _, left := index[f.Path]; left {
-			wrong = append(wrong, fmt.Errorf("%s%s was added after signing", kind, f.Path))
+			wrong = append(wrong, fmt.Errorf("%s was added after signing", f.Path))
 		}
 	}
 	return wrong
+}
+
+// compareBinaries looks at those that are there: who has none can check the rest.
+func compareBinaries(was, is []File) (wrong []error) {
+	var names []string
+	signed := map[string]File{}
+	for _, f := range was {
+		names, signed[f.Path] = append(names, f.Path), f
+	}
+	for _, g := range is {
+		f, ok := signed[g.Path]
+		if !ok {
+			wrong = append(wrong, fmt.Errorf("binary %s is not in the manifest, which names %s", g.Path, cmp.Or(strings.Join(names, ", "), "none")))
+		} else if err := changed(f, g); err != nil {
+			wrong = append(wrong, fmt.Errorf("binary %s %w", g.Path, err))
+		}
+	}
+	return wrong
+}
+
+func changed(was, is File) error {
+	switch {
+	case is.SHA256 == was.SHA256:
+		return nil
+	case is.Size != was.Size:
+		return fmt.Errorf("was changed: %d bytes, %d were signed", is.Size, was.Size)
+	}
+	return errors.New("was changed: its SHA-256 is not the signed one")
 }
 
 // NewKey writes a pair to path (the secret one, for its owner alone, encrypted if there is a password) and path.pub. It never overwrites one.

@@ -53,6 +53,9 @@ func TestTamperingIsFound(t *testing.T) {
 		"a/result.json was changed: 5 bytes": func(d string) { write(filepath.Join(d, "a/result.json"), "false") },
 		"b.hlog.gz is missing":               func(d string) { require.NoError(t, os.Remove(filepath.Join(d, "b.hlog.gz"))) },
 		"a/c.conf was added":                 func(d string) { write(filepath.Join(d, "a/c.conf"), "x") },
+		".h/m/s/result.json was added":       func(d string) { write(filepath.Join(d, ".h/m/s/result.json"), "{}") },
+		"a bench was interrupted here":       func(d string) { write(filepath.Join(d, "m/.unfinished.json"), "{}") },
+		"nobody attested this directory":     func(d string) { require.NoError(t, os.Remove(filepath.Join(d, ManifestName))) },
 		"signature does not fit":             func(d string) { flip(t, filepath.Join(d, ManifestName)) },
 		"is no minisign signature":           func(d string) { write(filepath.Join(d, SignatureName), "x") },
 		"no such file":                       func(d string) { require.NoError(t, os.Remove(filepath.Join(d, SignatureName))) },
@@ -75,6 +78,8 @@ func TestTamperingIsFound(t *testing.T) {
 				require.NoError(t, err)
 				_, err = Verify(dir, public, nil)
 				require.NoError(t, err, "who has no binaries can check the rest")
+				_, err = Verify(dir, public, map[string]string{"nginx": dir + ".blitz"})
+				require.ErrorContains(t, err, "binary nginx is not in the manifest, which names blitz")
 				_, err = Verify(dir, other, nil)
 				assert.ErrorContains(t, err, "another key")
 				return
