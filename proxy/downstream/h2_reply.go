@@ -168,6 +168,7 @@ func (st *h2Stream) Fail(f *exchange.Failure) {
 		st.last(nil)
 		return
 	}
+	st.BytesOut += int64(len(e.text))
 	if n := st.write(e.text); n < len(e.text) && st.s != nil {
 		if !st.q.Append(e.text[n:]) {
 			h.broke()

@@ -251,6 +251,9 @@ func (c *Conn) Fail(f *exchange.Failure) {
 		return
 	}
 	c.out.Commit(respond.AppendFailure(b, f, x.Allow, c.local(), &c.env.Date, c.env.Loop.Wall()))
+	if !c.isHead {
+		x.BytesOut += int64(respond.FailureTextSize(f))
+	}
 	c.headSent, c.respDone = true, true
 	c.env.Count.LocalReplies++
 	c.settle()

@@ -75,15 +75,18 @@ func AppendFailure(dst []byte, f *exchange.Failure, allow []byte, l Local, date 
 		dst = append(dst, '\r', '\n')
 	}
 	dst = append(dst, fieldText...)
-	text := wire.StatusText(f.Status)
-	n := 3 + 1 + len(text) + 2 + len(f.Code) + 2 + len(f.Detail) + 1
 	dst = append(dst, fieldLength...)
-	dst = h1.AppendUint(dst, uint64(n))
+	dst = h1.AppendUint(dst, uint64(FailureTextSize(f)))
 	dst = append(dst, '\r', '\n', '\r', '\n')
 	if l.Head {
 		return dst
 	}
 	return AppendFailureText(dst, f)
+}
+
+// FailureTextSize is the size of what AppendFailureText appends, in bytes.
+func FailureTextSize(f *exchange.Failure) int {
+	return 3 + 1 + len(wire.StatusText(f.Status)) + 2 + len(f.Code) + 2 + len(f.Detail) + 1
 }
 
 // AppendFailureText renders the body of that reply, which is the same in every version of HTTP.

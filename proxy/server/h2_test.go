@@ -74,6 +74,7 @@ func TestH2ErrorReplies(t *testing.T) {
 		g := gate(t, engine, setup{endpoints: []string{o.addr}, listener: "limits: {body_size: 10B, head_size: 2KiB, request_line: 1KiB}",
 			routes: "  - {match: {path: /only, methods: [PUT]}, echo: true}\n  - {match: {host: example.com, path: /refused}, cluster: up}\n  - {match: {host: no.example, path: /*}, cluster: up}\n"})
 		c := g.dialH2()
+		sent := map[string]int64{}
 		for i, x := range []struct{ method, path, status, code string }{
 			{"GET", "/only", "405", "method_not_allowed"},
 			{"GET", "/refused", "502", "connect_failed"},
@@ -86,6 +87,7 @@ func TestH2ErrorReplies(t *testing.T) {
 			require.Equal(t, x.status, r.fields[":status"], r.body)
 			require.Contains(t, r.body, x.code)
 			require.Equal(t, fmt.Sprint(len(r.body)), r.fields["content-length"])
+			sent[x.path+x.method] = int64(len(r.body))
 			if x.status == "405" {
 				require.NotEmpty(t, r.fields["allow"])
 			}
@@ -108,6 +110,9 @@ func TestH2ErrorReplies(t *testing.T) {
 		codes := map[string]bool{}
 		for _, e := range g.log() {
 			codes[e.Code] = true
+			if n, ok := sent[e.Path+e.Method]; ok {
+				require.Equal(t, n, e.BytesOut, e.Path)
+			}
 		}
 		require.True(t, codes["h2_connection_field"] && codes["h2_head_too_large"], "%v", codes)
 	})

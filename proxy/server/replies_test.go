@@ -100,6 +100,7 @@ func TestLocalReplies(t *testing.T) {
 				require.Equal(t, x.status, e.Status)
 				require.Equal(t, x.flags, e.Flags)
 				require.Equal(t, x.code, e.Code)
+				require.EqualValues(t, len(r.Text), e.BytesOut)
 			})
 		})
 	}
@@ -114,6 +115,7 @@ func TestLocalReplyToHeadHasNoBody(t *testing.T) {
 		require.Positive(t, r.ContentLength)
 		require.Equal(t, "hello\n", c.ask(get("/hello")).Text)
 		c.Close()
+		require.Zero(t, g.log()[0].BytesOut)
 	})
 }
 
