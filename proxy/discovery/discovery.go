@@ -3,6 +3,7 @@
 package discovery
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/netip"
@@ -22,10 +23,15 @@ type Finder struct {
 	parse func([]byte) ([]*endpoint.Endpoint, error)
 	dns   resolver
 
-	modified time.Time
-	size     int64
-	last     []*endpoint.Endpoint
+	// The file as it was read last; info is nil when it was not there.
+	info os.FileInfo
+	text []byte
+	last []*endpoint.Endpoint
 }
+
+// freshFor is how long after it was written a file may be written again without a difference in its time, whose steps can be as long as those of the kernel's
+// clock.
+const freshFor = 50 * time.Millisecond
 
 // ErrUnchanged says that there is nothing new.
 var ErrUnchanged = errors.New("unchanged")
@@ -64,17 +70,22 @@ func sorted(list []*endpoint.Endpoint) []*endpoint.Endpoint {
 func (f *Finder) file() ([]*endpoint.Endpoint, time.Duration, error) {
 	info, err := os.Stat(f.d.Path)
 	if err != nil {
-		f.modified = time.Time{}
+		f.info = nil
 		return nil, f.d.MinTTL, err
 	}
-	if info.ModTime().Equal(f.modified) && info.Size() == f.size {
+	was := f.info
+	if was != nil && os.SameFile(was, info) && info.ModTime().Equal(was.ModTime()) && info.Size() == was.Size() && time.Since(info.ModTime()).Abs() > freshFor+f.d.MinTTL {
 		return f.last, f.d.MinTTL, ErrUnchanged
 	}
 	b, err := os.ReadFile(f.d.Path)
 	if err != nil {
 		return nil, f.d.MinTTL, err
 	}
-	f.modified, f.size = info.ModTime(), info.Size()
+	f.info = info
+	if was != nil && bytes.Equal(b, f.text) {
+		return f.last, f.d.MinTTL, ErrUnchanged
+	}
+	f.text = b
 	list, err := f.parse(b)
 	if err != nil {
 		return nil, f.d.MinTTL, err

@@ -268,4 +268,33 @@ func TestFile(t *testing.T) {
 	found, _, err = f.Find(ctx)
 	require.NoError(t, err, "an empty list is a list")
 	require.Empty(t, found)
+
+	// Two changes within one step of the file system's clock, with the same size.
+	now := time.Now()
+	for _, text := range []string{"a", "b"} {
+		require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+		require.NoError(t, os.Chtimes(name, now, now))
+		found, _, err = f.Find(ctx)
+		require.NoError(t, err)
+		require.Equal(t, text+"/1/0", names(found))
+	}
+	_, _, err = f.Find(ctx)
+	require.ErrorIs(t, err, ErrUnchanged)
+	// Another file in its place, however alike, as a link to it would be.
+	write("c", 4)
+	_, _, err = f.Find(ctx)
+	require.NoError(t, err)
+	require.NoError(t, os.Rename(name, name+".old"))
+	write("d", 4)
+	found, _, err = f.Find(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "d/1/0", names(found))
+	// One that was away is read again.
+	require.NoError(t, os.Rename(name, name+".old"))
+	_, _, err = f.Find(ctx)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.NoError(t, os.Rename(name+".old", name))
+	found, _, err = f.Find(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "d/1/0", names(found))
 }

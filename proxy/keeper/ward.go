@@ -193,13 +193,16 @@ func (w *ward) set(r *record, reason uint32, on bool, now time.Time) bool {
 func (w *ward) discover(ctx context.Context) {
 	d := w.first.Upkeep.Discovery
 	f := discovery.New(d, w.first.Upkeep.ParseList)
-	good, failing := time.Now(), false
+	good, failing, said := time.Now(), false, ""
 	for {
 		found, next, err := f.Find(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, discovery.ErrUnchanged):
+			if !failing {
+				good = time.Now()
+			}
 		case err == nil:
 			good = time.Now()
 			if failing {
@@ -208,10 +211,11 @@ func (w *ward) discover(ctx context.Context) {
 			failing = false
 			w.found(ctx, found)
 		default:
-			if !failing {
+			// Whoever mends a file wants to know what is wrong with it now. Errors of the network differ each time.
+			if !failing || d.Kind == cluster.DiscoverFile && err.Error() != said {
 				slog.Warn("endpoints cannot be found, the last list stays", "cluster", w.first.Name, "error", err)
 			}
-			failing = true
+			failing, said = true, err.Error()
 			if d.StaleFor > 0 && time.Since(good) > d.StaleFor && len(w.first.Latest().Found()) > 0 {
 				slog.Error("the last list of endpoints is too old", "cluster", w.first.Name, "age", time.Since(good).Round(time.Second))
 				w.found(ctx, nil)

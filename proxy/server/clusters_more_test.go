@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/dns/dnsmessage"
@@ -82,6 +85,26 @@ func TestStaleIfError(t *testing.T) {
 			c.Close()
 		}
 	})
+}
+
+// A file that has long been the same is not an old answer: how long it has been missing counts.
+func TestStaleIfErrorOfAFileThatDidNotChange(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "endpoints.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("endpoints: [{address: "+named(t, "found")+"}]"), 0o600))
+	const stale = 3 * time.Second
+	g := gate(t, "epoll", setup{top: fmt.Sprintf("clusters:\n  - {name: up, discovery: {file: %q, min_interval: 100ms, stale_if_error: %s}}\n", file, stale),
+		routes: "  - {match: {path: /*}, cluster: up}\n"})
+	c := g.dial()
+	works := func() bool { return c.ask(get("/")).StatusCode == 200 }
+	eventually(t, "it is found", works)
+	time.Sleep(stale + 200*time.Millisecond)
+	require.NoError(t, os.Remove(file))
+	for range 50 { // the file is looked at several times meanwhile
+		require.True(t, works())
+		time.Sleep(10 * time.Millisecond)
+	}
+	eventually(t, "the list is too old", func() bool { return !works() })
+	c.Close()
 }
 
 func TestCircuitBreakerOfRetries(t *testing.T) {
