@@ -198,7 +198,7 @@ func (d *decoder) checkClusters(clusters []Cluster) {
 // line is the line of the value at path, for "line N has it already".
 func (d *decoder) line(path ...any) string {
 	n := d.at(path...)
-	if n.file != 0 {
+	if len(d.files) > 1 { // the message may be about another one
 		return fmt.Sprintf("%d of %s", n.line, d.files[n.file])
 	}
 	return fmt.Sprint(n.line)

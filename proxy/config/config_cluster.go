@@ -38,7 +38,7 @@ type PanicThreshold struct {
 // Discovery finds endpoints at run time, in addition to those of the list: exactly one of dns, srv and file. Requests in flight to an endpoint that
 // disappears are finished; what stays keeps its connections and its health.
 type Discovery struct {
-	// Host name and port, as in `api.internal:8080`: one endpoint for each of its IPv4 and IPv6 addresses.
+	// Host name and port, as in `api.internal:8080`: one endpoint for each of its IPv4 and IPv6 addresses. A name server is asked, the file of hosts is not read.
 	DNS string `yaml:"dns"`
 	// Service name, as in `_http._tcp.api.internal`: its SRV records give names, ports, priorities and weights.
 	SRV string `yaml:"srv"`

@@ -60,7 +60,7 @@ func TestIncludeProblems(t *testing.T) {
 
 	_, err = Load(filepath.Join(dir, "second.yaml"))
 	text = strings.ReplaceAll(err.Error(), dir+"/", "")
-	require.Equal(t, "third.yaml:2:34: unknown cluster \"nope\"; no clusters are defined\nthird.yaml:3:12: route name \"r\" is taken; line 3 has it already", text)
+	require.Equal(t, "third.yaml:2:34: unknown cluster \"nope\"; no clusters are defined\nthird.yaml:3:12: route name \"r\" is taken; line 3 of second.yaml has it already", text)
 }
 
 // What a reference stands for is put in, and shown to nobody.
