@@ -19,10 +19,10 @@ import (
 // Where the first search of a target begins, the window of each load, how close a search ends, and how many loads in a row must hold. Two are
 // enough: the rounds repeat the search.
 const (
-	findFrom       = 5000
+	findFrom       = 10000
 	firstFactor    = 2.0
-	nextFactor     = 1.25
-	findStep       = 500 * time.Millisecond
+	nextFactor     = 1.2
+	findStep       = 400 * time.Millisecond
 	findWarmup     = 100 * time.Millisecond
 	findResolution = 0.1
 	findConfirm    = 2

@@ -15,6 +15,9 @@ import (
 	"github.com/blitz-gateway/blitz/harness/target"
 )
 
+// idleWindow is how long the CPU time of doing nothing is counted.
+const idleWindow = 500 * time.Millisecond
+
 // perSource is how many connections come from one source address, well below the number of ports it has.
 const perSource = 5000
 
@@ -53,13 +56,8 @@ func (l *Lab) idleSample(ctx context.Context, s Scenario, t Located, sm *result.
 	if err != nil {
 		return fmt.Errorf("after %d connections: %w; log of %s: %s", len(conns), err, t.Name(), run.LogTail())
 	}
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(l.Profile.IdleAfter):
-	}
-	after, err := l.settledMemory(ctx, run)
-	if err != nil {
+	// The CPU time is that of the end of the wait: what was left to do has been done by then, and looking at the memory has not begun.
+	if err := pauseFor(ctx, l.Profile.IdleAfter-idleWindow); err != nil {
 		return err
 	}
 	cpu0, err := run.CPU()
@@ -67,18 +65,21 @@ func (l *Lab) idleSample(ctx context.Context, s Scenario, t Located, sm *result.
 		return err
 	}
 	began := time.Now()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(500 * time.Millisecond):
+	if err := pauseFor(ctx, idleWindow); err != nil {
+		return err
 	}
 	cpu1, err := run.CPU()
 	if err != nil {
 		return err
 	}
+	watched := time.Since(began)
+	after, err := l.settledMemory(ctx, run)
+	if err != nil {
+		return err
+	}
 	sm.Idle = &result.Conn{
 		Connections: n, Before: before, Memory: after, PerConnection: float64(after.PSS-before.PSS) / float64(n),
-		IdleCPU: float64((cpu1 - cpu0).Microseconds()) / time.Since(began).Seconds(),
+		IdleCPU: float64((cpu1 - cpu0).Microseconds()) / watched.Seconds(),
 	}
 	// Memory of connections that the target has closed meanwhile would be no memory of connections.
 	for i := 0; i < n; i += max(1, n/100) {

@@ -11,11 +11,11 @@ import (
 // The first search of a target, of which nothing is known yet, takes longer than those that begin near what the last one found.
 const (
 	sampleOverhead = 210 * time.Millisecond
-	idleTime       = 2200 * time.Millisecond
-	idleTLSTime    = 6200 * time.Millisecond
-	firstSearch    = 9500 * time.Millisecond
-	nextSearch     = 6300 * time.Millisecond
-	coldTime       = 80 * time.Millisecond
+	idleTime       = 1700 * time.Millisecond
+	idleTLSTime    = 5700 * time.Millisecond
+	firstSearch    = 8 * time.Second
+	nextSearch     = 5200 * time.Millisecond
+	coldTime       = 75 * time.Millisecond
 	scenarioTime   = 300 * time.Millisecond
 )
 

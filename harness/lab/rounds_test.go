@@ -72,7 +72,7 @@ func TestSearchesBeginNearWhatIsKnown(t *testing.T) {
 	begins(findFrom, firstFactor, 0.5)
 	b.found("a", &result.Search{Rate: 10000, FailedAt: 11000})
 	begins(10000, nextFactor, 0)
-	begins(8000, nextFactor, 1)
+	begins(10000/nextFactor, nextFactor, 1)
 	b.found("a", &result.Search{FailedAt: 3000})
 	begins(1500, nextFactor, 0)
 	b.found("a", &result.Search{})

@@ -114,7 +114,7 @@ func blitzload() error {
 			return err
 		}
 		probes := 5
-		if near, _ := strconv.ParseFloat(flagValue("from"), 64); near <= 1000 && near > 1000/1.25 {
+		if near, _ := strconv.ParseFloat(flagValue("from"), 64); near <= 1000 && near > 1000/1.2 {
 			probes = 2
 		}
 		return runfmt.WriteSearch(flagValue("json"), &runfmt.Search{
