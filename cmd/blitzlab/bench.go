@@ -113,8 +113,10 @@ func (c *benchCmd) Run(ctx context.Context) (failed error) {
 		if len(done) > 0 {
 			say(fmt.Sprintf("blitzlab: %d finished scenarios are kept in %s", len(done), dir))
 		}
-		if dir != "" {
+		if _, e := lab.ReadUnfinished(dir); dir != "" && e == nil {
 			say("blitzlab: to go on: blitzlab bench --resume " + dir)
+		} else if ctx.Err() != nil && len(done) == 0 {
+			say("blitzlab: no scenario was finished, so nothing is kept: begin anew")
 		}
 		return err
 	}

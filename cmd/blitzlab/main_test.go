@@ -189,6 +189,7 @@ func TestInterruptedBenchLeavesNothingBehind(t *testing.T) {
 			if sig != syscall.SIGKILL {
 				assert.Equal(t, 2, cmd.ProcessState.ExitCode())
 				assert.Contains(t, stderr.String(), "interrupted")
+				assert.Contains(t, stderr.String(), "nothing is kept: begin anew")
 				left, err := filepath.Glob(filepath.Join(tmp, "blitzlab-*", "*"))
 				require.NoError(t, err)
 				assert.Empty(t, left, "the scratch directory is removed")

@@ -37,6 +37,9 @@ func TestInterruptedBenchIsResumed(t *testing.T) {
 			require.NoError(t, cmd.Process.Signal(sig))
 			require.Error(t, cmd.Wait())
 			assertGone(t, tmp)
+			if sig == syscall.SIGTERM {
+				assert.Contains(t, stderr.String(), "to go on: blitzlab bench --resume "+filepath.Dir(filepath.Dir(first())))
+			}
 			before, err := os.ReadFile(first())
 			require.NoError(t, err)
 			dir := filepath.Dir(filepath.Dir(first()))
