@@ -27,6 +27,8 @@ type Finder struct {
 	info os.FileInfo
 	text []byte
 	last []*endpoint.Endpoint
+	// The targets of a service.
+	targets map[string]known
 }
 
 // freshFor is how long after it was written a file may be written again without a difference in its time, whose steps can be as long as those of the kernel's
@@ -108,18 +110,32 @@ func (f *Finder) addresses(ctx context.Context, name string, port uint16) (found
 	return found, ttl, err
 }
 
-// srv asks for the records of a service, then for the addresses of their targets (RFC 2782). Priorities are levels; a weight of 0 counts as 1.
+// known is what a name had last.
+type known struct {
+	ips []netip.Addr
+	at  time.Time
+}
+
+// srv asks for the records of a service, then for the addresses of their targets (RFC 2782). Priorities are levels; a weight of 0 counts as 1. A target
+// that nobody tells the addresses of keeps those it had, as long as an answer may be stale; one that does not exist has none.
 func (f *Finder) srv(ctx context.Context) (found []*endpoint.Endpoint, ttl time.Duration, err error) {
 	records, ttl, err := f.dns.services(ctx, f.d.Name)
 	if err != nil {
 		return nil, 0, err
 	}
 	var errs error
+	now := map[string]known{}
 	for _, r := range records {
 		ips, t, err := f.dns.addresses(ctx, r.target)
-		if err != nil {
+		switch before, ok := f.targets[r.target]; {
+		case err == nil:
+			now[r.target] = known{ips, time.Now()}
+		case errors.Is(err, errNoName), !ok, f.d.StaleFor > 0 && time.Since(before.at) > f.d.StaleFor:
 			errs = errors.Join(errs, err)
 			continue
+		default:
+			ips, t = before.ips, 0 // ask again soon
+			now[r.target] = before
 		}
 		ttl = min(ttl, t)
 		for _, ip := range ips {
@@ -131,5 +147,6 @@ func (f *Finder) srv(ctx context.Context) (found []*endpoint.Endpoint, ttl time.
 	if len(found) == 0 && errs != nil {
 		return nil, 0, errs
 	}
+	f.targets = now
 	return found, ttl, nil
 }

@@ -29,6 +29,7 @@ type zone struct {
 	mu       sync.Mutex
 	records  map[string][]dnsmessage.Resource
 	code     dnsmessage.RCode
+	refuse   string // the name about which there is no answer now
 	truncate bool
 	forge    bool // every answer follows one to another question
 	tcp      int
@@ -94,7 +95,9 @@ func (z *zone) answer(query []byte, tcp bool) [][]byte {
 	if tcp {
 		z.tcp++
 	}
-	if z.truncate && !tcp {
+	if q.Questions[0].Name.String() == z.refuse {
+		m.RCode = dnsmessage.RCodeServerFailure
+	} else if z.truncate && !tcp {
 		m.Truncated = true
 	} else {
 		m.Answers = z.records[q.Questions[0].Name.String()+q.Questions[0].Type.String()]
@@ -222,6 +225,39 @@ func TestServices(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "10.0.0.1:81/3/0 10.0.0.2:82/1/1", names(found))
 	require.Equal(t, 10*time.Second, next)
+}
+
+// One target of which nobody knows anything now is not one that is gone.
+func TestTargetOfAServiceThatIsNotAnswered(t *testing.T) {
+	z := newZone(t)
+	z.with(func() {
+		z.add("_http._tcp.api.test.", 20,
+			&dnsmessage.SRVResource{Port: 81, Target: dnsmessage.MustNewName("one.test.")},
+			&dnsmessage.SRVResource{Port: 82, Target: dnsmessage.MustNewName("two.test.")})
+		z.add("one.test.", 10, a(1))
+		z.add("two.test.", 40, a(2))
+	})
+	for _, stale := range []time.Duration{0, time.Hour, time.Nanosecond} {
+		f := z.finder(cluster.Discovery{Kind: cluster.DiscoverSRV, Name: "_http._tcp.api.test", StaleFor: stale})
+		_, _, err := f.Find(context.Background())
+		require.NoError(t, err)
+		z.with(func() { z.refuse = "two.test." })
+		want, soon := "10.0.0.1:81/1/0 10.0.0.2:82/1/0", time.Second
+		if stale == time.Nanosecond {
+			want, soon = "10.0.0.1:81/1/0", 10*time.Second
+		}
+		for range 2 {
+			found, next, err := f.Find(context.Background())
+			require.NoError(t, err)
+			require.Equal(t, want, names(found))
+			require.Equal(t, soon, next)
+		}
+		z.with(func() { z.refuse = "" })
+		found, next, err := f.Find(context.Background())
+		require.NoError(t, err)
+		require.Equal(t, "10.0.0.1:81/1/0 10.0.0.2:82/1/0", names(found))
+		require.Equal(t, 10*time.Second, next)
+	}
 }
 
 func TestNobodyAnswers(t *testing.T) {
