@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -112,17 +113,31 @@ func (d *decoder) checkConflict(routes []*Route, i int, same map[string][]int) {
 	same[key] = append(same[key], i)
 }
 
-// conflictKey is the same for matches that differ at most in their methods.
+// conflictKey is the same for matches that differ at most in their methods. It is not String, which is for people: X=b* is an exact value or a prefix.
 func conflictKey(m *Match) string {
 	key := canonical(m)
-	if len(m.Headers)+len(m.Query)+len(m.Source) > 0 {
-		rest := Match{Headers: slices.Clone(m.Headers), Query: m.Query, Source: m.Source}
-		for j := range rest.Headers {
-			rest.Headers[j].Name = strings.ToLower(rest.Headers[j].Name)
-		}
-		key += rest.String()
+	if len(m.Headers)+len(m.Query)+len(m.Source) == 0 {
+		return key
 	}
-	return key
+	b := []byte(key)
+	for i := range m.Headers {
+		b = appendCondition(append(b, 'h'), strings.ToLower(m.Headers[i].Name), &m.Headers[i])
+	}
+	for i := range m.Query {
+		b = appendCondition(append(b, 'q'), m.Query[i].Name, &m.Query[i])
+	}
+	for _, s := range m.Source {
+		b = strconv.AppendQuote(append(b, 's'), s)
+	}
+	return string(b)
+}
+
+func appendCondition(b []byte, name string, v *ValueMatch) []byte {
+	b = strconv.AppendBool(strconv.AppendQuote(b, name), v.Absent)
+	for _, s := range []string{v.Exact, v.Prefix, v.Regex} {
+		b = strconv.AppendQuote(b, s)
+	}
+	return b
 }
 
 // canonical is the same for matches that differ at most in their methods and the names of parameters.

@@ -159,7 +159,8 @@ func (d *decoder) checkRedirect(r *Redirect, m *Match, vars []string, i int) {
 	if !slices.Contains([]int{301, 302, 303, 307, 308}, r.Status) {
 		d.report(fmt.Sprintf("%d is not a redirect", r.Status), "expected one of 301, 302, 303, 307, 308", "routes", i, "redirect", "status")
 	}
-	if r.Scheme+r.Host+r.Path+r.Prefix == "" {
+	again := r.Path != "" && r.Path == m.Path && (!r.DropQuery || len(m.Query) == 0)
+	if r.Scheme+r.Host+r.Prefix == "" && (r.Path == "" || again) {
 		d.report("the redirect leads to where the request came from", "expected scheme, host, path or prefix", "routes", i, "redirect")
 	}
 	if r.Path != "" && r.Prefix != "" {
