@@ -18,6 +18,7 @@ import (
 
 	"github.com/blitz-gateway/blitz/harness/lab"
 	"github.com/blitz-gateway/blitz/harness/lab/labtest"
+	"github.com/blitz-gateway/blitz/harness/machine"
 	"github.com/blitz-gateway/blitz/harness/result"
 )
 
@@ -256,4 +257,21 @@ func TestGateOnAnUnfitMachineIsInconclusive(t *testing.T) {
 	cmd, stdout, stderr, _ := blitzlab(t, "gate", "--baseline", exe, "--candidate", exe, "--bin-dir", bin, "--machines", dir, "--machine", "other")
 	assert.Equal(t, 3, exit(t, cmd), stderr.String())
 	assert.Contains(t, stdout.String(), "not fit")
+}
+
+// A machine in quarantine is measured on by nobody: the bench refuses, the gate says that it cannot tell, the doctor says why.
+func TestAMachineInQuarantineIsRefused(t *testing.T) {
+	bin, dir := labtest.Programs(t), machines(t)
+	exe := filepath.Join(bin, "blitz")
+	for want, args := range map[int][]string{
+		1: {"doctor", "--machine", "here", "--sample", "50ms"},
+		2: {"bench", "--machine", "here", "--scenario", "h1-static", "--targets", "blitz", "--bin-dir", bin, "--out", t.TempDir(), "--keep-sysctls"},
+		3: {"gate", "--machine", "here", "--baseline", exe, "--candidate", exe, "--bin-dir", bin},
+	} {
+		cmd, stdout, stderr, tmp := blitzlab(t, append(args, "--machines", dir)...)
+		require.NoError(t, machine.Quarantine(filepath.Join(tmp, "state"), "here", "its A/A run drifted by 9 %", machine.Observe("/"), time.Now()))
+		assert.Equal(t, want, exit(t, cmd), args)
+		assert.Contains(t, stdout.String()+stderr.String(), "its A/A run drifted by 9 %", args)
+		assert.Contains(t, stdout.String()+stderr.String(), "blitzlab doctor --calibrate", args)
+	}
 }
