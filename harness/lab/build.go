@@ -40,6 +40,9 @@ func output(ctx context.Context, dir, name string, args ...string) (string, erro
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil { // what it said when it was killed is of no use
+			return "", fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), ctx.Err())
+		}
 		return "", fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(errs.String()))
 	}
 	return strings.TrimSpace(out.String()), nil
@@ -92,7 +95,11 @@ func BuildPatched(ctx context.Context, root, rev string, patch []byte, dir, name
 		return "", fmt.Errorf("%q is no executable, and git cannot say whether it is a revision: %w", rev, err)
 	}
 	tree := filepath.Join(dir, "tree")
-	if _, err := output(ctx, root, "git", "worktree", "add", "--detach", tree, commit); err != nil {
+	if _, err := output(ctx, root, "git", "worktree", "add", "--quiet", "--detach", tree, commit); err != nil {
+		// Half of one is listed in the repository as well, locked, until its directory is gone and it is removed with twice the force. Where there is none, that
+		// fails and says nothing new.
+		_ = os.RemoveAll(tree)
+		_, _ = output(context.WithoutCancel(ctx), root, "git", "worktree", "remove", "--force", "--force", tree)
 		return "", err
 	}
 	defer func() {

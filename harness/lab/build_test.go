@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -57,6 +58,32 @@ func TestBuildRevision(t *testing.T) {
 	list, err := output(ctx, root, "git", "worktree", "list", "--porcelain")
 	require.NoError(t, err)
 	assert.Equal(t, 1, strings.Count(list, "worktree "), "no worktree stays behind")
+}
+
+// A gate that is interrupted while git still checks a revision out leaves no half of a worktree in the repository.
+func TestAnInterruptedCheckoutLeavesNothingBehind(t *testing.T) {
+	root := repository(t)
+	for _, args := range [][]string{{"config", "filter.slow.smudge", "sleep 2 && cat"}, {"config", "filter.slow.required", "true"}} {
+		_, err := output(context.Background(), root, "git", args...)
+		require.NoError(t, err)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(root, ".git", "info", "attributes"), []byte("*.go filter=slow\n"), 0o644))
+	worktrees := func() string {
+		list, err := output(context.Background(), root, "git", "worktree", "list", "--porcelain")
+		require.NoError(t, err)
+		return list
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		_, err := BuildRevision(ctx, root, "HEAD", t.TempDir(), "blitz")
+		done <- err
+	}()
+	require.Eventually(t, func() bool { return strings.Contains(worktrees(), "locked") }, 20*time.Second, 5*time.Millisecond)
+	cancel()
+	require.ErrorIs(t, <-done, context.Canceled)
+	assert.Equal(t, 1, strings.Count(worktrees(), "worktree "))
 }
 
 func TestRevisionSaysDirty(t *testing.T) {
