@@ -11,9 +11,10 @@ import (
 )
 
 const (
-	// bufferSize is how much a worker collects before it hands over, buffersPerWriter how many such buffers it has. When all of them wait for
+	// bufferSize is how much a worker collects before it hands over, which wakes another thread and costs as much as rendering a hundred lines; more at once
+	// would keep that thread, which may be on the worker's CPU, busy for longer. buffersPerWriter is how many such buffers it has. When all of them wait for
 	// a slow disk, lines are dropped.
-	bufferSize       = 64 << 10
+	bufferSize       = 128 << 10
 	buffersPerWriter = 4
 	// maxWriters bounds the hand-over, so that sending to it never blocks.
 	maxWriters = 1024

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -241,6 +242,35 @@ func TestLoggingDoesNotAllocate(t *testing.T) {
 		w.Close()
 		require.NoError(t, l.Close(t.Context()))
 	}
+}
+
+// While the file keeps up, the buffer that came back is filled again, and the memory of the others is not touched.
+func TestWrittenBuffersAreUsedFirst(t *testing.T) {
+	l, err := newAccessLog("test", "json")
+	require.NoError(t, err)
+	l.out = io.Discard
+	go l.run()
+	w := l.NewWriter(never)
+	e := fullEntry()
+	for range 3 * buffersPerWriter {
+		for w.Log(e); w.cur != nil; {
+			w.Log(e)
+		}
+		require.Eventually(t, func() bool { return len(w.free) == 1 }, 10*time.Second, 100*time.Microsecond)
+	}
+	require.Equal(t, LogStats{Lines: l.Stats().Lines}, l.Stats(), "nothing is dropped")
+	touched := 0
+	for range buffersPerWriter {
+		if b := w.take(); b.b[:1][0] != 0 {
+			touched++
+		}
+	}
+	require.Equal(t, 1, touched)
+	require.Nil(t, w.take())
+	w.Log(e)
+	require.EqualValues(t, 1, l.Stats().Dropped)
+	w.Close()
+	require.NoError(t, l.Close(t.Context()))
 }
 
 // BenchmarkLine is the cost of a line on the worker, without the hand-over: of a request that was answered well, and of one with all fields.

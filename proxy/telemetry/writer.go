@@ -9,7 +9,8 @@ type Writer struct {
 	// random is the state of a generator, never 0.
 	random uint64
 	cur    *buffer
-	free   chan *buffer
+	free   chan *buffer // written ones come back
+	spare  []*buffer    // to be used, the last first
 	post   func(func()) bool
 	flush  func()
 	// waiting: cur holds lines and the goroutine may ask for them.
@@ -25,7 +26,7 @@ func (l *AccessLog) NewWriter(post func(func()) bool) *Writer {
 	w := &Writer{log: l, random: 0x9e3779b97f4a7c15 + uint64(l.made.Load()), free: make(chan *buffer, buffersPerWriter), post: post}
 	w.flush = w.Flush
 	for range buffersPerWriter {
-		w.free <- &buffer{b: make([]byte, 0, bufferSize), home: w.free}
+		w.spare = append(w.spare, &buffer{b: make([]byte, 0, bufferSize), home: w.free})
 	}
 	l.enter <- w
 	return w
@@ -35,13 +36,11 @@ func (l *AccessLog) NewWriter(post func(func()) bool) *Writer {
 func (w *Writer) Log(e *Entry) {
 	b := w.cur
 	if b == nil {
-		select {
-		case b = <-w.free:
-			w.cur = b
-		default:
+		if b = w.take(); b == nil {
 			w.log.dropped.Add(1)
 			return
 		}
+		w.cur = b
 	}
 	if len(w.log.fields) > 0 {
 		b.b = w.stamp.appendFields(b.b, e, w.log.fields, w.log.text)
@@ -61,6 +60,26 @@ func (w *Writer) Log(e *Entry) {
 		default:
 		}
 	}
+}
+
+// take returns an empty buffer, nil when all of them wait to be written. Of several it is the one that came back last: a file that keeps up needs two of them,
+// and the memory of the others is never touched.
+func (w *Writer) take() *buffer {
+	for more := true; more; {
+		select {
+		case b := <-w.free:
+			w.spare = append(w.spare, b)
+		default:
+			more = false
+		}
+	}
+	n := len(w.spare)
+	if n == 0 {
+		return nil
+	}
+	b := w.spare[n-1]
+	w.spare = w.spare[:n-1]
+	return b
 }
 
 // Flush hands over what is in the buffer.
