@@ -33,11 +33,20 @@ func (o Outcome) Table() report.Table {
 	return t
 }
 
-// Text for a terminal.
-func (o Outcome) Text() string { return o.Table().Text() }
+// Text for a terminal. A gate that measured nothing has no table, only its notes.
+func (o Outcome) Text() string {
+	t := o.Table()
+	if len(o.Decisions) == 0 {
+		return strings.Join(append([]string{t.Caption}, t.Notes...), "\n  ") + "\n"
+	}
+	return t.Text()
+}
 
 // Markdown for a pull request.
 func (o Outcome) Markdown() string {
+	if len(o.Decisions) == 0 {
+		return fmt.Sprintf("### Performance gate: %s\n\n%s\n", o.Verdict, strings.Join(o.Notes, "\n\n"))
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "### Performance gate: %s\n\n%s", o.Verdict, o.Table().Markdown())
 	b.WriteString("\nAbove zero is worse. 'Same against itself' is the baseline measured twice in the same rounds; the limit is the larger of the threshold and that noise. " +

@@ -49,6 +49,13 @@ func TestRendering(t *testing.T) {
 	golden(t, "gate.xml", string(b))
 }
 
+// Nothing was measured: why is all there is to say.
+func TestRenderingOfNothing(t *testing.T) {
+	o := Outcome{Verdict: Invalid, Notes: []string{"this machine is not fit to measure on now: load"}}
+	assert.Equal(t, "Gate: invalid (0 pairs in 0s)\n  this machine is not fit to measure on now: load\n", o.Text())
+	assert.Equal(t, "### Performance gate: invalid\n\nthis machine is not fit to measure on now: load\n", o.Markdown())
+}
+
 // The counts of the report are those of its cases, and nothing undecided looks passed.
 func TestJUnitAddsUp(t *testing.T) {
 	invalid := Outcome{Verdict: Invalid, Took: time.Second, Notes: []string{`"other" processes used <50 %> of the CPUs' time.`}}
