@@ -88,15 +88,16 @@ func (s *Snapshot) retarget(a *Action, index []int) {
 func (s *Snapshot) table(c *config.Config, head, tail int, prev *Snapshot) error {
 	if prev != nil && prev.Table != nil {
 		was, is := prev.config.Routes, c.Routes
+		// Only what lies between them is to be compared.
 		short := min(len(was), len(is))
-		for head < short && was[head].Match.Equal(&is[head].Match) {
+		tail = min(tail, short-head)
+		for head+tail < short && was[head].Match.Equal(&is[head].Match) {
 			head++
 		}
-		tail = min(tail, short-head)
-		for tail < short-head && was[len(was)-1-tail].Match.Equal(&is[len(is)-1-tail].Match) {
+		for head+tail < short && was[len(was)-1-tail].Match.Equal(&is[len(is)-1-tail].Match) {
 			tail++
 		}
-		if head == len(was) && head == len(is) {
+		if head+tail == len(was) && head+tail == len(is) {
 			s.Table = prev.Table
 			return nil
 		}
