@@ -70,7 +70,7 @@ var limitations = []string{
 	"Each interval stands for itself: of twenty comparisons between equals, one would exclude 1 by chance.",
 }
 
-const virtualLimitation = "A machine of this report is virtual: neighbours, steal time and the hypervisor's scheduling are in the figures. They compare programs measured in the same minutes with each other and are not hardware figures."
+const virtualLimitation = "A machine of this report is virtual: neighbours, steal time and the hypervisor's scheduling are in the figures. They compare programs measured in the same minutes with each other and are not hardware figures. From one run to another it may have been moved to a host with another CPU: the mitigations and the clock source in the fingerprint of each run show it, and figures of different runs are not to be compared then."
 
 const vanillaAbout = "What a program does with the configuration that its package ships, or that its documentation begins with, and only the lines added that make it listen, answer and " +
 	"forward: beside the tuned configuration of the same program, in the same rounds. These figures are in no other table and in no comparison with Blitz."
