@@ -155,8 +155,11 @@ func (s Scenario) loadArgs() (args []string) {
 	case s.newConnection:
 		args = append(args, "--connection-per-request")
 	}
-	if s.kind == chaos {
+	switch {
+	case s.kind == chaos:
 		args = append(args, "--timeout", chaosTimeout.String(), "--max-lateness", chaosLateness.String())
+	case s.attacked: // a thousand slow clients are on the load generator's CPUs
+		args = append(args, "--max-lateness", chaosLateness.String())
 	}
 	if s.resumed {
 		args = append(args, "--resume")
