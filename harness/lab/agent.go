@@ -214,7 +214,7 @@ func (a *Agent) StartTarget(args StartTargetArgs, out *Started) error {
 	if err != nil {
 		return err
 	}
-	port, err := FreePort()
+	port, err := freePortOn(args.Host)
 	if err != nil {
 		return err
 	}

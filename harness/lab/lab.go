@@ -212,14 +212,18 @@ func init() { nextPort.Store(rand.Uint32N(lastPort - firstPort)) }
 
 // FreePort returns a port of 127.0.0.1 on which nobody listens. It returns none a second time before it has been through all of them: who got one
 // may not listen on it yet.
-func FreePort() (int, error) {
+func FreePort() (int, error) { return freePortOn("127.0.0.1") }
+
+// freePortOn is FreePort for another address of this host. Where the range of local ports has been widened, as it is on tuned hosts, a connection that a
+// target before made from that address, and that is in TIME_WAIT, may hold a port which is free on 127.0.0.1.
+func freePortOn(host string) (int, error) {
 	for range lastPort - firstPort {
 		port := firstPort + int(nextPort.Add(1))%(lastPort-firstPort)
-		if machine.PortFree(net.JoinHostPort("127.0.0.1", strconv.Itoa(port))) == nil {
+		if machine.PortFree(net.JoinHostPort(host, strconv.Itoa(port))) == nil {
 			return port, nil
 		}
 	}
-	return 0, fmt.Errorf("no free port between %d and %d", firstPort, lastPort)
+	return 0, fmt.Errorf("no free port of %s between %d and %d", host, firstPort, lastPort)
 }
 
 // start runs a target for one sample. originPort is 0 without an origin.
