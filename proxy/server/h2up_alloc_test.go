@@ -6,8 +6,6 @@ import (
 	"net"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/blitz-gateway/blitz/internal/wire/h2"
 )
 
@@ -15,22 +13,7 @@ import (
 // after the other.
 func quietH2Origin(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			answerH2(c)
-			c.Close()
-		}
-	}()
-	t.Cleanup(func() { ln.Close(); <-done })
-	return ln.Addr().String()
+	return serveEach(t, func(c net.Conn) { answerH2(c) })
 }
 
 // answerH2 answers what comes in on c until it ends.

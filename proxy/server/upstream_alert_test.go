@@ -34,31 +34,18 @@ func (s *spoiled) Read(p []byte) (int, error) {
 // there is one.
 func alerting(t *testing.T, cfg *tls.Config, interim string, seen *atomic.Int64) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			raw, err := ln.Accept()
-			if err != nil {
-				return
+	return serveEach(t, func(raw net.Conn) {
+		sock := &spoiled{Conn: raw}
+		c := tls.Server(sock, cfg)
+		if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+			if _, err := io.Copy(io.Discard, r.Body); err == nil {
+				seen.Add(1)
 			}
-			sock := &spoiled{Conn: raw}
-			c := tls.Server(sock, cfg)
-			if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
-				if _, err := io.Copy(io.Discard, r.Body); err == nil {
-					seen.Add(1)
-				}
-				_, _ = io.WriteString(c, interim)
-				sock.in = bytes.NewReader(append([]byte{23, 3, 3, 0, 32}, make([]byte, 32)...))
-				_, _ = c.Read(make([]byte, 1))
-			}
-			_ = raw.Close()
+			_, _ = io.WriteString(c, interim)
+			sock.in = bytes.NewReader(append([]byte{23, 3, 3, 0, 32}, make([]byte, 32)...))
+			_, _ = c.Read(make([]byte, 1))
 		}
-	}()
-	t.Cleanup(func() { ln.Close(); <-done })
-	return ln.Addr().String()
+	})
 }
 
 // An endpoint that has read a request may have acted on it, also when it ends a fresh connection with an alert: a POST is not sent again.

@@ -70,34 +70,21 @@ func (s trafficSecret) fatal(suite uint16, seq uint64, alert byte) []byte {
 // judging starts an endpoint that reads each request whole, counts it, and then ends the connection with alert.
 func judging(t *testing.T, cfg *tls.Config, alert byte, seen *atomic.Int64) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			raw, err := ln.Accept()
-			if err != nil {
-				return
+	return serveEach(t, func(raw net.Conn) {
+		var secret trafficSecret
+		own := cfg.Clone()
+		own.KeyLogWriter = &secret
+		c := tls.Server(raw, own)
+		if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+			_, _ = io.Copy(io.Discard, r.Body)
+			seen.Add(1)
+			tickets := uint64(1)
+			if cfg.SessionTicketsDisabled {
+				tickets = 0
 			}
-			var secret trafficSecret
-			own := cfg.Clone()
-			own.KeyLogWriter = &secret
-			c := tls.Server(raw, own)
-			if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
-				_, _ = io.Copy(io.Discard, r.Body)
-				seen.Add(1)
-				tickets := uint64(1)
-				if cfg.SessionTicketsDisabled {
-					tickets = 0
-				}
-				_, _ = raw.Write(secret.fatal(c.ConnectionState().CipherSuite, tickets, alert))
-			}
-			_ = raw.Close()
+			_, _ = raw.Write(secret.fatal(c.ConnectionState().CipherSuite, tickets, alert))
 		}
-	}()
-	t.Cleanup(func() { ln.Close(); <-done })
-	return ln.Addr().String()
+	})
 }
 
 // An alert that names our certificate does not make a POST repeatable where the endpoint may have come to read it: it did not ask for a certificate, it
