@@ -109,7 +109,7 @@ func (p *Proof) Gates() (n int) {
 // p is none.
 func (p *Proof) Continues(next *Proof) bool {
 	return p != nil && p.Finished.IsZero() && p.Revision == next.Revision && p.Command == next.Command && p.Profile == next.Profile && p.Scenario == next.Scenario &&
-		machineOf(p.Machine) == machineOf(next.Machine)
+		machineOf(p.Machine) == machineOf(next.Machine) && len(p.Machine.Moved(next.Machine)) == 0
 }
 
 // machineOf is what of a fingerprint tells machines apart, and not one moment from another.
@@ -170,9 +170,13 @@ func (p *Proof) Markdown() string {
 	if p == nil {
 		return "No figures are published yet: `blitzlab gate-proof` makes them.\n"
 	}
+	cpu := p.Machine.CPUModel
+	if p.Machine.CPU.Known() {
+		cpu += ": " + p.Machine.CPU.String()
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "Measured on %s at revision `%s` on a machine with %d CPUs (%s, Linux %s), profile `%s`, scenario `%s`, by `%s`; every gate is in "+
-		"[results/gate-proof.json](../results/gate-proof.json).\n\n", p.Started.Format(time.DateOnly), p.Revision, p.Machine.CPUs, p.Machine.CPUModel, p.Machine.Kernel, p.Profile, p.Scenario, p.Command)
+		"[results/gate-proof.json](../results/gate-proof.json).\n\n", p.Started.Format(time.DateOnly), p.Revision, p.Machine.CPUs, cpu, p.Machine.Kernel, p.Profile, p.Scenario, p.Command)
 	b.WriteString("| candidate | gates | pass | regression | caught by its metric | inconclusive | invalid | median effect | median time |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, want := range Cases {
 		i := slices.IndexFunc(p.Cases, func(c ProofCase) bool { return c.Name == want.Name })

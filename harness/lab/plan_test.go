@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/blitz-gateway/blitz/harness/machine"
 	"github.com/blitz-gateway/blitz/harness/target"
 	"github.com/blitz-gateway/blitz/harness/target/blitz"
 	"github.com/blitz-gateway/blitz/harness/target/caddy"
@@ -70,13 +71,19 @@ func TestUnfinishedBenchesThatCannotBeResumed(t *testing.T) {
 	dir := t.TempDir()
 	_, err := ReadUnfinished(dir)
 	assert.ErrorContains(t, err, "nothing to resume")
-	whole := &Unfinished{Schema: unfinishedSchema, Seed: 7, Flags: json.RawMessage("{}"), Targets: []string{"a"}, Binaries: map[string]string{"a": "1"}, Scenarios: []string{"cold-start"}}
+	whole := &Unfinished{Schema: unfinishedSchema, Seed: 7, Flags: json.RawMessage("{}"), Targets: []string{"a"}, Binaries: map[string]string{"a": "1"}, Scenarios: []string{"cold-start"},
+		Fingerprint: machine.Fingerprint{CPU: machine.CPU{Vendor: "AuthenticAMD", Family: 26, Model: 2, Stepping: 1}, Sysctls: map[string]string{"net.ipv4.tcp_congestion_control": "bbr"}}}
 	require.NoError(t, whole.write(dir))
 	got, err := ReadUnfinished(dir)
 	require.NoError(t, err)
 	require.NoError(t, whole.same(got))
 	for want, change := range map[string]func(*Unfinished){
-		"machine":    func(u *Unfinished) { u.Fingerprint.Kernel = "other" },
+		"the machine was":       func(u *Unfinished) { u.Machine = "other" },
+		"kernel was , is other": func(u *Unfinished) { u.Fingerprint.Kernel = "other" },
+		"Go was":                func(u *Unfinished) { u.Fingerprint.GoVersion = "go0" },
+		"CPU was AMD Zen 5 (family 26, model 2, stepping 1), is AMD Zen 3 (family 25, model 1, stepping 1)": func(u *Unfinished) {
+			u.Fingerprint.CPU = machine.CPU{Vendor: "AuthenticAMD", Family: 25, Model: 1, Stepping: 1}
+		},
 		"targets":    func(u *Unfinished) { u.Targets = nil },
 		"plan":       func(u *Unfinished) { u.Profile.Pairs++ },
 		"revision":   func(u *Unfinished) { u.Revision = "x" },
@@ -87,6 +94,13 @@ func TestUnfinishedBenchesThatCannotBeResumed(t *testing.T) {
 		change(u)
 		assert.ErrorContains(t, whole.same(u), want)
 	}
+
+	// What the runs themselves change, and what an earlier program did not record, is no other machine.
+	got.Fingerprint.Sysctls["net.ipv4.tcp_congestion_control"] = "cubic"
+	require.NoError(t, whole.same(got))
+	got.Fingerprint.CPU = machine.CPU{}
+	require.NoError(t, whole.same(got))
+	require.NoError(t, got.same(whole))
 
 	// What was being written goes; a result that cannot be believed is not overwritten.
 	half := filepath.Join(dir, ".cold-start.123")

@@ -78,20 +78,19 @@ func (u *Unfinished) write(dir string) error {
 	return os.Rename(tmp, filepath.Join(dir, unfinishedName))
 }
 
-// same tells why a bench must not go on as a part of the other one: figures of one run come from one machine, one set of executables, one plan.
+// same tells why a bench must not go on as a part of the other one: figures of one run come from one machine, one set of executables, one plan. The
+// machine is held to what a quarantine is, so that a run that was killed before it set the congestion control back can go on, and one whose VM has
+// been moved to another CPU meanwhile cannot.
 func (u *Unfinished) same(now *Unfinished) error {
-	a, b := u.Fingerprint, now.Fingerprint
-	x, err := json.Marshal(a)
-	if err != nil {
-		return err
-	}
-	y, err := json.Marshal(b)
-	if err != nil {
-		return err
+	changed := u.Fingerprint.Changes(now.Fingerprint)
+	if a, b := u.Fingerprint.GoVersion, now.Fingerprint.GoVersion; a != b {
+		changed = append(changed, fmt.Sprintf("Go was %s, is %s", a, b))
 	}
 	switch {
-	case u.Machine != now.Machine || !bytes.Equal(x, y):
-		return errors.New("the machine is not the one, or not in the state, that the interrupted bench ran on")
+	case u.Machine != now.Machine:
+		return fmt.Errorf("the machine was %s and is now %s", u.Machine, now.Machine)
+	case len(changed) > 0:
+		return fmt.Errorf("the machine is not in the state that the interrupted bench ran on: %s", strings.Join(changed, "; "))
 	case !slices.Equal(u.Targets, now.Targets):
 		return fmt.Errorf("the targets were %s and are now %s", strings.Join(u.Targets, ", "), strings.Join(now.Targets, ", "))
 	case !slices.Equal(u.Scenarios, now.Scenarios) || u.Profile != now.Profile || u.Seed != now.Seed:

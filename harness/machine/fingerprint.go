@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -15,6 +16,7 @@ type Fingerprint struct {
 	Arch        string `json:"arch"`
 	Kernel      string `json:"kernel"`
 	CPUModel    string `json:"cpu_model"`
+	CPU         CPU    `json:"cpu,omitzero"`
 	CPUs        int    `json:"cpus"`
 	ThreadsCore int    `json:"threads_per_core,omitempty"`
 	NUMANodes   int    `json:"numa_nodes,omitempty"`
@@ -65,7 +67,8 @@ func Observe(root string) Fingerprint {
 	if nodes, err := ParseCPUSet(r.line("sys/devices/system/node/online")); err == nil {
 		f.NUMANodes = len(nodes)
 	}
-	f.CPUModel, f.Hypervisor = r.cpuinfo()
+	info := r.cpuinfo()
+	f.CPUModel, f.CPU, f.Hypervisor = info["model name"], r.cpu(info), r.hypervisor(info)
 	f.MemoryBytes = r.memory()
 	for _, k := range sysctls {
 		if v := r.line("proc/sys/" + strings.ReplaceAll(k, ".", "/")); v != "" {
@@ -95,41 +98,33 @@ func (r reader) line(path string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// cpuinfo returns the model and the hypervisor. The CPU's own 'hypervisor' flag decides; who it is comes from DMI where a machine
-// shows it.
-func (r reader) cpuinfo() (model, hypervisor string) {
-	virtual := false
+// cpuinfo is what /proc/cpuinfo says of the first CPU that says it. The keys differ from architecture to architecture.
+func (r reader) cpuinfo() map[string]string {
+	out := map[string]string{}
 	for line := range strings.Lines(r.line("proc/cpuinfo")) {
 		k, v, ok := strings.Cut(line, ":")
-		if !ok {
-			continue
-		}
-		switch strings.TrimSpace(k) {
-		case "model name":
-			if model == "" {
-				model = strings.TrimSpace(v)
-			}
-		case "flags":
-			for flag := range strings.FieldsSeq(v) {
-				virtual = virtual || flag == "hypervisor"
-			}
+		k = strings.TrimSpace(k)
+		if _, seen := out[k]; ok && !seen {
+			out[k] = strings.TrimSpace(v)
 		}
 	}
-	if !virtual {
-		return model, ""
+	return out
+}
+
+// hypervisor is empty where there is none. The CPU's own 'hypervisor' flag decides; who it is comes from DMI where a machine shows it.
+func (r reader) hypervisor(info map[string]string) string {
+	if !slices.Contains(strings.Fields(info["flags"]), "hypervisor") {
+		return ""
 	}
-	if t := r.line("sys/hypervisor/type"); t != "" {
-		return model, t
-	}
-	for _, p := range []string{"sys/class/dmi/id/sys_vendor", "sys/class/dmi/id/product_name"} {
+	for _, p := range []string{"sys/hypervisor/type", "sys/class/dmi/id/sys_vendor", "sys/class/dmi/id/product_name"} {
 		if v := r.line(p); v != "" {
-			return model, v
+			return v
 		}
 	}
 	if r.line("sys/devices/system/clocksource/clocksource0/current_clocksource") == "kvm-clock" {
-		return model, "KVM"
+		return "KVM"
 	}
-	return model, "unknown"
+	return "unknown"
 }
 
 func (r reader) memory() int64 {

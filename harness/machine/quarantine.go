@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -52,9 +53,9 @@ func Trust(dir, name string, f Fingerprint, now time.Time) error {
 		return err
 	}
 	if c.Quarantined == "" {
-		changed := changes(c.Fingerprint, f)
+		changed := c.Fingerprint.Changes(f)
 		if len(changed) == 0 {
-			return nil
+			return c.complete(dir, f)
 		}
 		c.Quarantined, c.Since = "it has changed since it was calibrated: "+strings.Join(changed, "; "), now.UTC()
 		if err := c.write(dir); err != nil {
@@ -62,6 +63,16 @@ func Trust(dir, name string, f Fingerprint, now time.Time) error {
 		}
 	}
 	return fmt.Errorf("%w since %s: %s; blitzlab doctor --calibrate trusts it again as it is now", ErrQuarantined, c.Since.Format(time.DateTime), c.Quarantined)
+}
+
+// complete adds to a calibration what was not known of the CPU when it was made, so that from now on it is compared.
+func (c Calibration) complete(dir string, f Fingerprint) error {
+	whole := c.Fingerprint.CPU.completed(f.CPU)
+	if reflect.DeepEqual(whole, c.Fingerprint.CPU) {
+		return nil
+	}
+	c.Fingerprint.CPU = whole
+	return c.write(dir)
 }
 
 // Calibrate trusts the machine as it is now.
@@ -141,36 +152,41 @@ func (c Calibration) write(dir string) error {
 	return nil
 }
 
-// changes lists what differs and decides on figures. The program that looks (its Go version) does not, and the congestion control is switched by runs
-// themselves; a little memory comes and goes with the hypervisor.
-func changes(old, now Fingerprint) []string {
+// Changes lists what differs now and decides on figures, each with what it was and what it is. The program that looks (its Go version) does not decide,
+// and the congestion control is switched by runs themselves; a little memory comes and goes with the hypervisor. What one of the two does not know
+// of the CPU is no change.
+func (f Fingerprint) Changes(now Fingerprint) []string {
 	var out []string
 	add := func(what string, a, b any) {
 		if fmt.Sprint(a) != fmt.Sprint(b) {
 			out = append(out, fmt.Sprintf("%s was %v, is %v", what, a, b))
 		}
 	}
-	add("kernel", old.Kernel, now.Kernel)
-	add("CPU model", old.CPUModel, now.CPUModel)
-	add("CPUs", old.CPUs, now.CPUs)
-	add("threads of a core", old.ThreadsCore, now.ThreadsCore)
-	add("NUMA nodes", old.NUMANodes, now.NUMANodes)
-	add("hypervisor", orNone(old.Hypervisor), orNone(now.Hypervisor))
-	add("governor", orNone(old.Governor), orNone(now.Governor))
-	add("boost", orNone(old.Boost), orNone(now.Boost))
-	add("huge pages", orNone(old.THP), orNone(now.THP))
-	add("clocksource", orNone(old.Clocksource), orNone(now.Clocksource))
-	add("kernel command line", old.CommandLine, now.CommandLine)
-	for _, k := range keys(old.Mitigations, now.Mitigations) {
-		add("mitigation of "+k, orNone(old.Mitigations[k]), orNone(now.Mitigations[k]))
+	add("kernel", f.Kernel, now.Kernel)
+	add("CPU model", f.CPUModel, now.CPUModel)
+	out = append(out, f.CPU.differs(now.CPU)...)
+	if a, b := f.CPU.Microcode, now.CPU.Microcode; a != "" && b != "" && a != b {
+		out = append(out, fmt.Sprintf("microcode was %s, is %s, and the cost of mitigations comes with it", a, b))
 	}
-	for _, k := range keys(old.Sysctls, now.Sysctls) {
+	add("CPUs", f.CPUs, now.CPUs)
+	add("threads of a core", f.ThreadsCore, now.ThreadsCore)
+	add("NUMA nodes", f.NUMANodes, now.NUMANodes)
+	add("hypervisor", orNone(f.Hypervisor), orNone(now.Hypervisor))
+	add("governor", orNone(f.Governor), orNone(now.Governor))
+	add("boost", orNone(f.Boost), orNone(now.Boost))
+	add("huge pages", orNone(f.THP), orNone(now.THP))
+	add("clocksource", orNone(f.Clocksource), orNone(now.Clocksource))
+	add("kernel command line", f.CommandLine, now.CommandLine)
+	for _, k := range keys(f.Mitigations, now.Mitigations) {
+		add("mitigation of "+k, orNone(f.Mitigations[k]), orNone(now.Mitigations[k]))
+	}
+	for _, k := range keys(f.Sysctls, now.Sysctls) {
 		if k != "net.ipv4.tcp_congestion_control" {
-			add(k, orNone(old.Sysctls[k]), orNone(now.Sysctls[k]))
+			add(k, orNone(f.Sysctls[k]), orNone(now.Sysctls[k]))
 		}
 	}
-	if d := float64(old.MemoryBytes-now.MemoryBytes) / float64(max(old.MemoryBytes, 1)); d > 0.05 || d < -0.05 {
-		add("memory", old.MemoryBytes>>20, now.MemoryBytes>>20)
+	if d := float64(f.MemoryBytes-now.MemoryBytes) / float64(max(f.MemoryBytes, 1)); d > 0.05 || d < -0.05 {
+		add("memory", f.MemoryBytes>>20, now.MemoryBytes>>20)
 	}
 	return out
 }

@@ -13,11 +13,11 @@ import (
 )
 
 // Schema names this version. It changes whenever a field is added, removed or changes its meaning.
-const Schema = "blitz.result/5"
+const Schema = "blitz.result/6"
 
-// before are the schemas of results from before TLS and HTTP/2, from before laboratories of several hosts, searches and chaos, from before scaling and reloads, and from
-// before sections: what they have is the same here.
-var before = []string{"blitz.result/1", "blitz.result/2", "blitz.result/3", "blitz.result/4"}
+// before are the schemas of results from before TLS and HTTP/2, from before laboratories of several hosts, searches and chaos, from before scaling and reloads, from
+// before sections, and from before the CPU was named: what they have is the same here.
+var before = []string{"blitz.result/1", "blitz.result/2", "blitz.result/3", "blitz.result/4", "blitz.result/5"}
 
 // Phase is what a sample measured.
 type Phase string
