@@ -273,6 +273,37 @@ func TestSilentAddress(t *testing.T) {
 	}
 }
 
+// TestTimersOfASleepingLoop: time passes only while the loop sleeps, so that the turn in which a timer fires shows how long it asked to sleep.
+func TestTimersOfASleepingLoop(t *testing.T) {
+	const granularity = int64(250 * time.Microsecond) // as Arm promises
+	w := newFake(t, loop.Options{}, 1, looptest.Faults{})
+	for i := range 200 {
+		if err := w.k.Advance(time.Duration(i) * 61803 * time.Nanosecond); err != nil { // each is armed at another moment of a tick
+			t.Fatal(err)
+		}
+		fired := int64(-1)
+		d := 250 * time.Millisecond
+		w.l.Arm(&loop.Timer{Handler: &timerLog{f: func(*loop.Timer) { fired = w.l.Now() }}}, d)
+		due := w.l.Now() + int64(d)
+		if err := w.k.RunUntil(func() bool { return fired >= 0 }, time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if late := fired - due; late < 0 || late >= granularity {
+			t.Fatalf("a timer of %v fired %d ns after it was due", d, late)
+		}
+	}
+	turns := func(d time.Duration) uint64 {
+		before := w.l.Stats().Turns
+		if err := w.k.Advance(d); err != nil {
+			t.Fatal(err)
+		}
+		return w.l.Stats().Turns - before
+	}
+	if short, long := turns(time.Second), turns(time.Hour); long > short {
+		t.Errorf("with no timer armed, an hour has %d turns, a second %d", long, short)
+	}
+}
+
 func TestRunOnTheFakeKernel(t *testing.T) {
 	k := looptest.NewKernel(3, looptest.AllFaults(50))
 	l, err := k.Loop(loop.Options{})

@@ -107,8 +107,8 @@ type Loop interface {
 	Now() int64
 	// Wall is the wall-clock time that belongs to Now.
 	Wall() time.Time
-	// Arm (re)starts a timer, d after Now: O(1), granularity 1 ms (never early, up to 2 ms late when the loop is
-	// not busy). t.Handler must be set.
+	// Arm (re)starts a timer, d after Now: O(1), granularity 0.25 ms (never early; later by less than that, and by what the kernel
+	// needs to wake the thread, when the loop is not busy). t.Handler must be set.
 	Arm(t *Timer, d time.Duration)
 	// Disarm stops a timer; harmless when it is not armed.
 	Disarm(t *Timer)

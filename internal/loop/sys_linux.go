@@ -70,7 +70,7 @@ func (c *epollCalls) sleep(ep int, events []unix.EpollEvent, budget int64) (int,
 	}
 	ms := int64(-1)
 	if budget >= 0 {
-		ms = min((budget+tickNanos-1)/tickNanos, 1<<31-1)
+		ms = min((budget+999_999)/1_000_000, 1<<31-1) // late rather than early, which would mean to ask again
 	}
 	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(ep), uintptr(unsafe.Pointer(&events[0])),
 		uintptr(len(events)), uintptr(ms), 0, 0)

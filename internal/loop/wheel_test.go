@@ -177,7 +177,7 @@ func TestWheelDoesNotAllocate(t *testing.T) {
 	n := testing.AllocsPerRun(1000, func() {
 		r.w.arm(&a, r.now, int64(time.Second))
 		r.w.arm(&b, r.now, int64(time.Millisecond))
-		r.now += 2 * tickNanos
+		r.now += int64(2 * time.Millisecond)
 		r.w.advance(r.now)
 		r.w.disarm(&a)
 	})
@@ -198,5 +198,34 @@ func BenchmarkWheelRearm(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		now += 1000
 		w.arm(&timers[i&1023], now, int64(60*time.Second))
+	}
+}
+
+// A loop that sleeps turns at next and at nothing else. Whatever the moment and the duration, a timer then fires in a turn that is never early and less than a
+// tick late, and nobody is woken before more often than once per level.
+func TestWheelOfASleeperFiresWithinATick(t *testing.T) {
+	const millisecond = int64(time.Millisecond)
+	for _, d := range []int64{1, 1000, millisecond, 7*millisecond + 1, 63 * millisecond, 64*millisecond - 1, 200 * millisecond, 250 * millisecond, 1000 * millisecond, 60_000*millisecond + 3} {
+		for phase := int64(0); phase < 8*millisecond; phase += 61_803 {
+			r := newWheelRig(t, 1<<40+phase)
+			var tm Timer
+			r.arm(&tm, time.Duration(d))
+			due := r.now + d
+			turns := 0
+			for r.fired == 0 {
+				r.now = r.w.next()
+				r.w.advance(r.now)
+				turns++
+			}
+			if late := r.now - due; late < 0 || late >= tickNanos || late >= millisecond {
+				t.Fatalf("%d ns armed at %d: fired %d ns late", d, due-d, late)
+			}
+			if turns > wheelLevels {
+				t.Fatalf("%d ns armed at %d: %d turns", d, due-d, turns)
+			}
+			if r.w.next() != 0 {
+				t.Fatalf("nothing is armed, and the wheel wants to turn at %d", r.w.next())
+			}
+		}
 	}
 }

@@ -143,7 +143,7 @@ type Retry struct {
 	NonIdempotent bool `yaml:"non_idempotent"`
 	// How long one attempt may take until the head of its response when there is another attempt to make. Not given: as long as first_byte.
 	PerTry Duration `yaml:"per_try" min:"1ms" max:"24h"`
-	// Before the n-th retry there is a pause of random length between 0 and backoff·2ⁿ⁻¹. The first retry of a failed connect goes elsewhere at once.
+	// Before the n-th retry there is a pause of random length between 0 and backoff·2ⁿ⁻¹. The first retry after a failed connect or after per_try goes elsewhere at once.
 	Backoff Duration `yaml:"backoff" min:"0s" max:"1h"`
 	// Longest upper end of that pause.
 	MaxBackoff Duration `yaml:"max_backoff" min:"0s" max:"1h"`

@@ -64,10 +64,11 @@ func TestH2UpstreamRetryBudget(t *testing.T) {
 	})
 }
 
+// The first retry does not wait: with this pause it would come after the test.
 func TestH2UpstreamPerTryTimeoutGoesElsewhere(t *testing.T) {
 	engines(t, func(t *testing.T, engine string) {
 		hung, b := listen(t), newSwitchableH2(t, "b")
-		g := gate(t, engine, setup{endpoints: []string{hung.addr, b.addr}, cluster: "protocol: h2, retry: {per_try: 50ms, backoff: 0s}"})
+		g := gate(t, engine, setup{endpoints: []string{hung.addr, b.addr}, cluster: "protocol: h2, retry: {per_try: 50ms, backoff: 1h, max_backoff: 1h}"})
 		c := g.dial()
 		c.send(get("/"))
 		p := hung.acceptH2()

@@ -40,8 +40,10 @@ func (q *Request) mayRetry(f *exchange.Failure, stale bool) bool {
 		return false
 	}
 	q.delay = q.backoff()
-	if on == cluster.OnConnect && q.retries == 1 && q.client.c.View().Len() > 1 {
-		q.delay = 0 // the next one goes elsewhere, and nobody was burdened yet
+	if (on == cluster.OnConnect || on == cluster.OnTimeout) && q.retries == 1 && q.client.c.View().Len() > 1 {
+		// The next one goes elsewhere. After a failed connect nobody was burdened yet. After a time limit there is nothing to spread: attempts that end by it
+		// end as far apart as their requests came, and each has waited for long.
+		q.delay = 0
 	}
 	return true
 }
