@@ -29,14 +29,28 @@ build: ## build bin/blitz, bin/blitzload and bin/blitzlab
 run: build ## start the gateway on :8080 with the embedded configuration
 	bin/blitz serve
 
-test: deps cross ## everything CI runs: vet, all systems, giouring check, all tests under the race detector
-	$(GO) vet ./...
-	@if [ -d test/giouring ]; then cd test/giouring && $(GO) vet ./... && $(GO) test $(RING) -count=1 -timeout 5m ./...; fi
-	@if [ -d test/envoy ]; then cd test/envoy && $(GO) vet ./... && $(GO) test -count=1 -timeout 5m ./...; fi
-	@if [ -d test/h2spec ]; then cd test/h2spec && $(GO) vet ./... && $(GO) test -count=1 -timeout 5m ./... >h2spec.log 2>&1 || { grep -v '✔' h2spec.log; exit 1; }; rm -f h2spec.log; fi
-	@if [ -d test/monitoring ]; then cd test/monitoring && $(GO) vet ./... && $(GO) test -count=1 -timeout 5m ./...; fi
-	@if [ -d test/grpc ]; then cd test/grpc && $(GO) vet ./... && $(GO) test -count=1 -timeout 5m ./...; fi
-	$(GO) test -race -timeout $(TESTTIMEOUT) ./...
+# Each compilation with other flags is one more of the standard library and of every dependency, minutes on a small machine with an empty build cache. So
+# there are two: this one, for whatever is not the race detector's, and that of the race detector. What go vet has seen once, go test need not see again.
+empty       :=
+space       := $(empty) $(empty)
+PLAIN       := CGO_ENABLED=0 GOFLAGS='$(strip $(GOFLAGS) -trimpath -buildvcs=false)'
+# Modules with dependencies that ours has not; they are compiled one after the other. Their tests wait more than they compute, so two run at a time.
+NESTED      := $(patsubst %/go.mod,%,$(wildcard test/*/go.mod))
+# Packages that only compute, in one goroutine, some of them for minutes under the race detector, which has nothing to find there. internal/archtest looks for goroutines.
+SEQUENTIAL  := harness/forecast harness/history harness/query harness/report harness/result harness/stat
+TOGETHER    := -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
+test: deps cross ## everything CI runs: vet, all systems, the nested modules, all tests, under the race detector where anything is concurrent
+	$(PLAIN) $(GO) vet ./...
+	@set -e; for dir in $(NESTED); do (cd $$dir && $(PLAIN) $(GO) vet ./...); done
+	@$(MAKE) --no-print-directory $(TOGETHER) $(addprefix nested-,$(notdir $(NESTED)))
+	$(PLAIN) $(GO) test -vet=off -timeout $(TESTTIMEOUT) $(addprefix ./,$(SEQUENTIAL))
+	$(GO) test -race -vet=off -timeout $(TESTTIMEOUT) $$($(GO) list ./... | grep -vxE '.*/($(subst $(space),|,$(SEQUENTIAL)))')
+
+# h2spec prints every case that passes.
+nested-%:
+	@cd test/$* && out=$$($(PLAIN) $(GO) test -vet=off $(if $(filter giouring,$*),$(RING)) -count=1 -timeout 5m ./... 2>&1); code=$$?; \
+		printf '%s\n' "$$out" | grep -v '✔'; exit $$code
 
 bench: build ## compare with nginx, haproxy, h2o and caddy on this machine (full: within 45 minutes), write results/ and COMPARISON.md
 	bin/blitzlab bench --install --bin-dir bin --profile $(PROFILE)

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/blitz-gateway/blitz/internal/hdr"
+	"github.com/blitz-gateway/blitz/internal/programs"
 	"github.com/blitz-gateway/blitz/internal/runfmt"
 )
 
@@ -125,8 +126,7 @@ func TestProgram(t *testing.T) {
 	}
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "blitzload")
-	out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput()
-	require.NoError(t, err, string(out))
+	require.NoError(t, programs.Build(dir, "blitzload"))
 
 	origin := exec.Command(bin, "origin", "--address", "127.0.0.1:0", "--body-size", "10")
 	stdout, err := origin.StdoutPipe()
@@ -138,7 +138,7 @@ func TestProgram(t *testing.T) {
 	url := "http://" + strings.TrimSpace(addr) + "/"
 
 	record := filepath.Join(dir, "r.json")
-	out, err = exec.Command(bin, "run", "-c", "2", "--closed-loop", "-d", "200ms", "--expect-body-size", "10", "--json", record, url).Output()
+	out, err := exec.Command(bin, "run", "-c", "2", "--closed-loop", "-d", "200ms", "--expect-body-size", "10", "--json", record, url).Output()
 	require.NoError(t, err)
 	require.Contains(t, string(out), "µs CPU per request")
 	require.True(t, strings.HasSuffix(string(out), "\nvalid\n"), string(out))

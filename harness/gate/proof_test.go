@@ -172,8 +172,8 @@ func TestPlantedRegressionsFitTheTree(t *testing.T) {
 			require.NoError(t, err)
 			file := filepath.Join(dir, "overlay.json")
 			require.NoError(t, os.WriteFile(file, overlay, 0o644))
-			cmd = exec.Command("go", "build", "-overlay", file, "./proxy/worker")
-			cmd.Dir = abs
+			cmd = exec.Command("go", "build", "-trimpath", "-overlay", file, "./proxy/worker")
+			cmd.Dir, cmd.Env = abs, append(os.Environ(), "CGO_ENABLED=0") // as our programs are built, so that only what is patched is compiled
 			out, err = cmd.CombinedOutput()
 			require.NoError(t, err, string(out))
 		})

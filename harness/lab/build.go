@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// Build compiles the named programs (cmd/NAME) of the module at root into dir. release is what they will call their version; "" leaves the default.
+// Build compiles the named programs (cmd/NAME) of the module at root into dir, as `make build` does. release is what they will call their version; ""
+// leaves the default.
 func Build(ctx context.Context, root, dir, release string, names ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
@@ -28,14 +29,19 @@ func Build(ctx context.Context, root, dir, release string, names ...string) erro
 	for _, n := range names {
 		args = append(args, "./cmd/"+n)
 	}
-	_, err = output(ctx, root, "go", args...)
+	_, err = outputWith(ctx, []string{"CGO_ENABLED=0"}, root, "go", args...)
 	return err
 }
 
 // output runs a command to its end and returns standard output; the error holds what it said on standard error.
 func output(ctx context.Context, dir, name string, args ...string) (string, error) {
+	return outputWith(ctx, nil, dir, name, args...)
+}
+
+// outputWith is output with more environment.
+func outputWith(ctx context.Context, env []string, dir, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir = dir
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	cmd.WaitDelay = 5 * time.Second
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/blitz-gateway/blitz/harness/target/blitz"
 	"github.com/blitz-gateway/blitz/harness/target/floor"
 	"github.com/blitz-gateway/blitz/internal/hdr"
+	"github.com/blitz-gateway/blitz/internal/programs"
 )
 
 func TestScriptOfTroubles(t *testing.T) {
@@ -48,8 +48,7 @@ func TestScriptOfTroubles(t *testing.T) {
 // The real programs, for two seconds: killed and slow endpoints are looked after, and the result is one that a reader believes.
 func TestChaosOfRealProcesses(t *testing.T) {
 	bin := t.TempDir()
-	out, err := exec.Command("go", "build", "-o", bin+"/", "github.com/blitz-gateway/blitz/cmd/blitz", "github.com/blitz-gateway/blitz/cmd/blitzload").CombinedOutput()
-	require.NoError(t, err, string(out))
+	require.NoError(t, programs.Build(bin, "blitz", "blitzload"))
 	set := proc.NewSet(nil)
 	defer func() { require.NoError(t, set.Close()) }()
 	gateway := blitz.New("blitz", filepath.Join(bin, "blitz"))

@@ -3,7 +3,6 @@ package lab
 import (
 	"context"
 	"net"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/blitz-gateway/blitz/harness/target/blitz"
 	"github.com/blitz-gateway/blitz/harness/target/floor"
 	"github.com/blitz-gateway/blitz/harness/target/nginx"
+	"github.com/blitz-gateway/blitz/internal/programs"
 )
 
 // Each pair of sections has one with reloads and one without, and the pair after it the other way round: both stand at the same mean time.
@@ -60,8 +60,7 @@ func TestTimesOfSections(t *testing.T) {
 // The real programs, for some seconds: the configuration changes under load and nobody is harmed, and the result is one that a reader believes.
 func TestReloadsOfTheRealProgram(t *testing.T) {
 	bin := t.TempDir()
-	out, err := exec.Command("go", "build", "-o", bin+"/", "github.com/blitz-gateway/blitz/cmd/blitz", "github.com/blitz-gateway/blitz/cmd/blitzload").CombinedOutput()
-	require.NoError(t, err, string(out))
+	require.NoError(t, programs.Build(bin, "blitz", "blitzload"))
 	set := proc.NewSet(nil)
 	defer func() { require.NoError(t, set.Close()) }()
 	gateway := blitz.New("blitz", filepath.Join(bin, "blitz"))

@@ -126,12 +126,16 @@ type Ratio struct {
 // Ratios of every target to every other one.
 func Ratios(r *result.Result) (out []Ratio) {
 	for _, m := range measuresOf(r) {
+		of := map[string]map[int]result.Sample{}
+		for _, t := range r.Targets {
+			of[t.Name] = series(r, t.Name, m.phase, m.rate)
+		}
 		for _, a := range r.Targets {
 			for _, b := range r.Targets {
 				if a.Name == b.Name {
 					continue
 				}
-				if iv, ok := ratio(series(r, b.Name, m.phase, m.rate), series(r, a.Name, m.phase, m.rate), m.of); ok {
+				if iv, ok := ratio(of[b.Name], of[a.Name], m.of); ok {
 					out = append(out, Ratio{a.Name, b.Name, m.phase, m.rate, m.name, m.more, iv})
 				}
 			}

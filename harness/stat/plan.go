@@ -29,19 +29,43 @@ func DetectableEffect(sd float64, n int, alpha, power float64) float64 {
 	if n < 2 {
 		return math.Inf(1)
 	}
-	if n <= several {
-		cdf := signedRankCDF(n)
+	// A gate asks for the same plans after every pair, for each of its metrics, and only sd differs.
+	k := plan{n, alpha, power}
+	unit, ok := unitsOf.Load(k)
+	if !ok {
+		unit = unitEffect(k)
+		unitsOf.Store(k, unit)
+	}
+	if u := unit.(float64); !math.IsInf(u, 1) { // also where there is no deviation at all
+		return sd * u
+	}
+	return math.Inf(1)
+}
+
+// plan is a number of pairs that is asked for what it can show.
+type plan struct {
+	n            int
+	alpha, power float64
+}
+
+var unitsOf sync.Map // of plan to float64
+
+// unitEffect is the detectable effect where the standard deviation is 1.
+func unitEffect(p plan) float64 {
+	alpha := p.alpha
+	if p.n <= several {
+		cdf := signedRankCDF(p.n)
 		c := sort.SearchFloat64s(cdf, math.Nextafter(alpha, 1)) - 1 // the test rejects at W- ≤ c
 		if c < 0 {
 			return math.Inf(1)
 		}
-		if n <= few {
-			return sd * max(0, Quantile(shifts(n, c), power))
+		if p.n <= few {
+			return max(0, Quantile(shifts(p.n, c), p.power))
 		}
 		alpha = cdf[c]
 	}
-	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(n - 1)}
-	return (t.Quantile(1-alpha) + t.Quantile(power)) * sd / math.Sqrt(float64(n)*efficiency)
+	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(p.n - 1)}
+	return (t.Quantile(1-alpha) + t.Quantile(p.power)) / math.Sqrt(float64(p.n)*efficiency)
 }
 
 // PairsNeeded is the inverse of DetectableEffect. It is never fewer than the six pairs that a 95 % interval needs, nor than the pairs from which on

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 )
 
 // MaxPairs bounds the exact distribution: 2^-MaxPairs must not vanish in a float64 and the table stays small.
@@ -100,8 +101,22 @@ func walsh(d []float64) []float64 {
 }
 
 // signedRankCDF returns P(W+ ≤ w) for w = 0…n(n+1)/2 under the null hypothesis without ties. The number of subsets of {1…n} with sum w
-// grows by one rank at a time, each rank being in or out with probability one half.
+// grows by one rank at a time, each rank being in or out with probability one half. It is shared and must not be changed: planning asks for all small n again and again.
 func signedRankCDF(n int) []float64 {
+	if n > several {
+		return computeSignedRankCDF(n)
+	}
+	if p, ok := cdfOf.Load(n); ok {
+		return p.([]float64)
+	}
+	p := computeSignedRankCDF(n)
+	cdfOf.Store(n, p)
+	return p
+}
+
+var cdfOf sync.Map // of int to []float64
+
+func computeSignedRankCDF(n int) []float64 {
 	p := make([]float64, n*(n+1)/2+1)
 	p[0] = 1
 	top := 0

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -23,13 +22,13 @@ import (
 	"github.com/blitz-gateway/blitz/harness/target/caddy"
 	"github.com/blitz-gateway/blitz/harness/target/haproxy"
 	"github.com/blitz-gateway/blitz/harness/target/nginx"
+	"github.com/blitz-gateway/blitz/internal/programs"
 )
 
 func ownBlitz(t *testing.T) string {
-	own := filepath.Join(t.TempDir(), "blitz")
-	out, err := exec.Command("go", "build", "-o", own, "github.com/blitz-gateway/blitz/cmd/blitz").CombinedOutput()
-	require.NoError(t, err, string(out))
-	return own
+	dir := t.TempDir()
+	require.NoError(t, programs.Build(dir, "blitz"))
+	return filepath.Join(dir, "blitz")
 }
 
 func fetch(addr, path string) (string, error) {

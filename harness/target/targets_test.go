@@ -11,8 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -69,9 +67,7 @@ func freePort(t *testing.T) int {
 
 // Each system that is installed must do with its tuned configuration what the rules of the package promise.
 func TestTunedConfigurations(t *testing.T) {
-	own := filepath.Join(t.TempDir(), "blitz")
-	out, err := exec.Command("go", "build", "-o", own, "github.com/blitz-gateway/blitz/cmd/blitz").CombinedOutput()
-	require.NoError(t, err, string(out))
+	own := ownBlitz(t)
 	for _, sys := range append([]target.Target{blitz.New("blitz", own)}, foreign...) {
 		t.Run(sys.Name(), func(t *testing.T) {
 			bin, err := sys.Locate(context.Background())

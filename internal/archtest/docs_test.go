@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/blitz-gateway/blitz/internal/programs"
 )
 
 func TestLinksLeadSomewhere(t *testing.T) {
@@ -69,10 +71,8 @@ func helpOf(t *testing.T, dir, program, subcommand string) (string, error) {
 		bin += ".exe"
 	}
 	if _, err := os.Stat(bin); err != nil {
-		cmd := exec.Command("go", "build", "-o", bin, "./cmd/"+program)
-		cmd.Dir = root
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return string(out), err
+		if err := programs.Build(dir, program); err != nil {
+			return "", err
 		}
 	}
 	args := []string{"--help"}

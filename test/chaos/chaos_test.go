@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/blitz-gateway/blitz/internal/programs"
 )
 
 // rate of requests per second; one in ten is a POST.
@@ -149,10 +151,9 @@ func inNamespace(t *testing.T, length time.Duration) {
 }
 
 func build(t *testing.T) string {
-	binary := filepath.Join(t.TempDir(), "blitz")
-	out, err := exec.Command("go", "build", "-o", binary, "../../cmd/blitz").CombinedOutput()
-	require.NoError(t, err, string(out))
-	return binary
+	dir := t.TempDir()
+	require.NoError(t, programs.Build(dir, "blitz"))
+	return filepath.Join(dir, "blitz")
 }
 
 // load sends requests at a fixed rate, each when its time has come, whatever becomes of the others.

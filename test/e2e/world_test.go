@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/blitz-gateway/blitz/internal/programs"
 )
 
 // patience is how long a test waits for what must happen.
@@ -38,8 +40,8 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "blitz")
-	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/blitz").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building blitz: %v\n%s", err, out)
+	if err := programs.Build(dir, "blitz"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()

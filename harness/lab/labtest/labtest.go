@@ -24,7 +24,9 @@ func Run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	program = filepath.Join(dir, "standin")
-	out, err := exec.Command("go", "build", "-o", program, "github.com/blitz-gateway/blitz/harness/lab/labtest/standin").CombinedOutput()
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", program, "github.com/blitz-gateway/blitz/harness/lab/labtest/standin")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // with the flags of all programs, the standard library is in the build cache
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "build the stand-in: %v: %s\n", err, out)
 		return 1
