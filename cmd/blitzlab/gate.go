@@ -37,10 +37,16 @@ type gateCmd struct {
 	Seed      uint64        `help:"Seed of the interleaving (default: the clock)." placeholder:"N"`
 
 	waivers []gate.Waiver
+	// prepare and compare are those of the laboratory, except in tests of what becomes of an outcome.
+	prepare func(ctx context.Context, machinesDir, name string, force, pin bool) (lab.Prepared, error)
+	compare func(context.Context, lab.Config, gate.Profile, []lab.Scenario) (gate.Outcome, error)
 }
 
 // Run implements the command. An unfit machine makes the gate invalid; it is not a failure of the candidate.
 func (c *gateCmd) Run(ctx context.Context) (err error) {
+	if c.prepare == nil {
+		c.prepare, c.compare = lab.Prepare, c.measure
+	}
 	profile, scenarios, err := c.plan()
 	if err != nil {
 		return err
@@ -78,7 +84,7 @@ func (c *gateCmd) Run(ctx context.Context) (err error) {
 		say(fmt.Sprintf("%-9s %s: %s", a.name, a.from, l.Binary.Version))
 		arms = append(arms, l)
 	}
-	prep, err := lab.Prepare(ctx, c.Machines, c.Machine, c.Force, true)
+	prep, err := c.prepare(ctx, c.Machines, c.Machine, c.Force, true)
 	if errors.Is(err, lab.ErrUnfit) {
 		return c.finish(gate.Outcome{Verdict: gate.Invalid, Notes: []string{err.Error()}})
 	}
@@ -102,7 +108,7 @@ func (c *gateCmd) Run(ctx context.Context) (err error) {
 	if c.Seed == 0 {
 		c.Seed = uint64(time.Now().UnixNano())
 	}
-	out, err := c.measure(ctx, lab.Config{
+	out, err := c.compare(ctx, lab.Config{
 		Set: set, Machine: prep.Spec, Targets: arms, Blitzload: filepath.Join(bin, "blitzload"), Scratch: scratch, OpenFiles: prep.OpenFiles,
 		Profile: lab.Profile{Name: profile.Name, Pairs: profile.MaxPairs, Warmup: profile.Warmup}, Seed: c.Seed,
 	}, profile, scenarios)

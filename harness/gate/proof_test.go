@@ -76,6 +76,7 @@ func TestProofGoesOn(t *testing.T) {
 	begun := func() *Proof { p := proven(); p.Finished = time.Time{}; return p }
 	next := begun()
 	next.Cases, next.Started = nil, next.Started.Add(time.Hour)
+	next.Machine.CPU = machine.CPU{Vendor: "AuthenticAMD", Family: 26, Model: 2}
 	assert.True(t, begun().Continues(next))
 	assert.False(t, (*Proof)(nil).Continues(next))
 	assert.False(t, proven().Continues(next), "it is finished")
@@ -85,6 +86,7 @@ func TestProofGoesOn(t *testing.T) {
 		"scenario": func(p *Proof) { p.Scenario = "h2-static" },
 		"profile":  func(p *Proof) { p.Profile = "long" },
 		"machine":  func(p *Proof) { p.Machine.CPUs = 128 },
+		"host":     func(p *Proof) { p.Machine.CPU = machine.CPU{Vendor: "AuthenticAMD", Family: 25, Model: 1} },
 	} {
 		p := begun()
 		other(p)

@@ -1,7 +1,8 @@
 // Package history turns stored results into series over time and finds where they changed.
 //
 // It may import harness/{report,result,stat}. What flows through: all results go in, one series for each machine, scenario, target and metric comes
-// out, in the order of their runs, with its change points. Forced runs, and samples that are not valid, are left out.
+// out, in the order of their runs, with its change points. Forced runs, and samples that are not valid, are left out. Change points are sought among the runs
+// of one host: what a virtual machine gains or loses by being moved to another CPU is no change of what was measured.
 package history
 
 import (
@@ -30,7 +31,10 @@ type Point struct {
 	Run      string    `json:"run"`
 	At       time.Time `json:"at"`
 	Revision string    `json:"revision,omitempty"`
-	Value    float64   `json:"value"`
+	// Host is the number of the host that the run was on (result.Place), CPU its CPU in words.
+	Host  int     `json:"host"`
+	CPU   string  `json:"cpu"`
+	Value float64 `json:"value"`
 	// Lo and Hi bound the median at 95 %, or are the extremes of few samples.
 	Lo float64 `json:"lo"`
 	Hi float64 `json:"hi"`
@@ -47,13 +51,17 @@ type Series struct {
 // All returns the series of at least two points, without change points.
 func All(rs []*result.Result) []Series {
 	points := map[Name][]Point{}
+	places := result.Places(rs)
 	for _, r := range rs {
 		if r.Run.Forced {
 			continue
 		}
+		at := places[result.RunOn{Machine: r.Machine.Name, Run: r.Run.ID}]
 		for name, values := range values(r) {
 			d := stat.Describe(values, 0.95)
-			points[name] = append(points[name], Point{Run: r.Run.ID, At: r.Run.Started, Revision: r.Run.Revision, Value: d.Median, Lo: d.Lo, Hi: d.Hi})
+			points[name] = append(points[name], Point{
+				Run: r.Run.ID, At: r.Run.Started, Revision: r.Run.Revision, Host: at.Number, CPU: at.CPU, Value: d.Median, Lo: d.Lo, Hi: d.Hi,
+			})
 		}
 	}
 	var out []Series
@@ -104,28 +112,46 @@ func values(r *result.Result) map[Name][]float64 {
 	return out
 }
 
-// Detect fills in the change points. They are sought in the logarithms, where a change of 10 % is as large for a fast target as for a slow one; before
-// and after are given in the metric's own unit.
+// Detect fills in the change points. They are sought among the points of each host by themselves, and in the logarithms, where a change of 10 % is as large
+// for a fast target as for a slow one; before and after are given in the metric's own unit.
 func Detect(all []Series, o stat.EDivisive) error {
 	for i := range all {
 		s := &all[i]
-		x := make([]float64, len(s.Points))
-		for k, p := range s.Points {
-			x[k] = math.Log(p.Value)
+		s.Changes = nil
+		for _, host := range s.hosts() {
+			// What is older than can be searched is left alone.
+			host = host[max(0, len(host)-stat.MaxHistory):]
+			x := make([]float64, len(host))
+			for k, at := range host {
+				x[k] = math.Log(s.Points[at].Value)
+			}
+			found, err := stat.ChangePoints(x, o)
+			if err != nil {
+				return fmt.Errorf("%s, %s, %s: %w", s.Scenario, s.Target, s.Metric, err)
+			}
+			for _, c := range found {
+				c.Index, c.Before, c.After = host[c.Index], math.Exp(c.Before), math.Exp(c.After)
+				s.Changes = append(s.Changes, c)
+			}
 		}
-		// What is older than can be searched is left alone.
-		skip := max(0, len(x)-stat.MaxHistory)
-		found, err := stat.ChangePoints(x[skip:], o)
-		if err != nil {
-			return fmt.Errorf("%s, %s, %s: %w", s.Scenario, s.Target, s.Metric, err)
-		}
-		for k := range found {
-			found[k].Index += skip
-			found[k].Before, found[k].After = math.Exp(found[k].Before), math.Exp(found[k].After)
-		}
-		s.Changes = found
+		slices.SortFunc(s.Changes, func(a, b stat.ChangePoint) int { return cmp.Compare(a.Index, b.Index) })
 	}
 	return nil
+}
+
+// hosts are the indices of the points of each host, in the order in which the hosts appear.
+func (s *Series) hosts() (out [][]int) {
+	at := map[int]int{}
+	for i, p := range s.Points {
+		k, ok := at[p.Host]
+		if !ok {
+			k = len(out)
+			at[p.Host] = k
+			out = append(out, nil)
+		}
+		out[k] = append(out[k], i)
+	}
+	return out
 }
 
 // Trends are the series as the page draws them: one plot for each metric, with a line for each target.
@@ -142,7 +168,7 @@ func Trends(all []Series) []report.Trend {
 		}
 		l := report.TrendLine{Target: s.Target}
 		for _, p := range s.Points {
-			l.Runs, l.Values, l.Lo, l.Hi = append(l.Runs, p.Run), append(l.Values, p.Value), append(l.Lo, p.Lo), append(l.Hi, p.Hi)
+			l.Runs, l.Hosts, l.Values, l.Lo, l.Hi = append(l.Runs, p.Run), append(l.Hosts, p.Host), append(l.Values, p.Value), append(l.Lo, p.Lo), append(l.Hi, p.Hi)
 		}
 		for _, c := range s.Changes {
 			l.Changes = append(l.Changes, c.Index)
@@ -155,9 +181,23 @@ func Trends(all []Series) []report.Trend {
 // Table of the change points.
 func Table(all []Series) report.Table {
 	t := report.Table{Head: []string{"scenario", "target", "metric", "machine", "since run", "revision", "before", "after", "change", "p"}}
-	changes, longest := 0, 0
+	changes, longest, alone := 0, 0, 0 // alone: the most runs of one series on one host
 	for _, s := range all {
 		longest = max(longest, len(s.Points))
+		for _, h := range s.hosts() {
+			alone = max(alone, len(h))
+		}
+		for i := 1; i < len(s.Points); i++ {
+			a, b := s.Points[i-1], s.Points[i]
+			if a.Host == b.Host {
+				continue
+			}
+			note := fmt.Sprintf("%s: run %s was on another host (%d, CPU %s) than %s before it (%d, CPU %s). What differs between them is no change of a target, and is not sought.",
+				s.Machine, b.Run, b.Host, b.CPU, a.Run, a.Host, a.CPU)
+			if !slices.Contains(t.Notes, note) {
+				t.Notes = append(t.Notes, note)
+			}
+		}
 		for _, c := range s.Changes {
 			p := s.Points[c.Index]
 			changes++
@@ -168,8 +208,8 @@ func Table(all []Series) report.Table {
 		}
 	}
 	t.Caption = fmt.Sprintf("History: %d change points in %d series of up to %d runs", changes, len(all), longest)
-	if least := 6; longest < least {
-		t.Notes = append(t.Notes, fmt.Sprintf("A change point needs at least %d runs of one scenario on one machine.", least))
+	if least := 6; alone < least {
+		t.Notes = append(t.Notes, fmt.Sprintf("A change point needs at least %d runs of one scenario on one machine, and where it was moved on one host.", least))
 	}
 	return t
 }

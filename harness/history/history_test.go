@@ -2,12 +2,14 @@ package history
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/blitz-gateway/blitz/harness/machine"
 	"github.com/blitz-gateway/blitz/harness/result"
 	"github.com/blitz-gateway/blitz/harness/stat"
 )
@@ -59,6 +61,63 @@ func TestAChangeInTheHistoryIsFound(t *testing.T) {
 	assert.Contains(t, text, "2 change points in 4 series of up to 20 runs")
 	assert.Contains(t, text, "+10.0 %")
 	assert.Contains(t, text, "r13")
+}
+
+// on puts a run on a host with a CPU of a generation.
+func on(r *result.Result, c machine.CPU) *result.Result {
+	r.Machine.Fingerprint.CPU = c
+	return r
+}
+
+// A VM that is moved to a slower CPU has not regressed, however large the step: nothing is found between hosts, and what there is on one of them is found,
+// even if the machine was elsewhere in between.
+func TestAChangeOfHostIsNoChangePoint(t *testing.T) {
+	zen5 := machine.CPU{Vendor: "AuthenticAMD", Family: 26, Model: 2, Stepping: 1}
+	zen3 := machine.CPU{Vendor: "AuthenticAMD", Family: 25, Model: 1, Stepping: 1}
+	cpuTime := func(rs []*result.Result) (Series, string) {
+		all := All(rs)
+		require.NoError(t, Detect(all, stat.EDivisive{}))
+		i := slices.IndexFunc(all, func(s Series) bool { return s.Metric == "CPU per request, µs" })
+		require.GreaterOrEqual(t, i, 0)
+		return all[i], Table(all).Text()
+	}
+	var moved, unknown, back []*result.Result
+	for day := 1; day <= 20; day++ {
+		cpu, host := 4.0, zen5
+		if day > 10 {
+			cpu, host = 7.0, zen3
+		}
+		moved = append(moved, on(night(day, cpu), host))
+		unknown = append(unknown, night(day, cpu))
+		// Every other night on the slow host; on the fast one a change of a tenth with day 11.
+		cpu, host = 7.0, zen3
+		if day%2 == 1 {
+			cpu, host = 4.0, zen5
+			if day >= 11 {
+				cpu = 4.4
+			}
+		}
+		back = append(back, on(night(day, cpu), host))
+	}
+	s, text := cpuTime(moved)
+	require.Len(t, s.Points, 20)
+	assert.Empty(t, s.Changes)
+	assert.Contains(t, text, "vm: run day-11 was on another host (2, CPU AMD Zen 3 (family 25, model 1, stepping 1)) than day-10 before it (1, CPU AMD Zen 5 (family 26, model 2, stepping 1)).")
+
+	s, text = cpuTime(unknown)
+	require.Len(t, s.Changes, 1, "without a CPU nothing says that it was the host")
+	assert.Equal(t, "day-11", s.Points[s.Changes[0].Index].Run)
+	assert.NotContains(t, text, "another host")
+
+	s, _ = cpuTime(back)
+	require.Len(t, s.Changes, 1)
+	assert.Equal(t, "day-11", s.Points[s.Changes[0].Index].Run)
+	assert.InDelta(t, 4.0, s.Changes[0].Before, 0.01)
+	assert.InDelta(t, 4.4, s.Changes[0].After, 0.01)
+	assert.Equal(t, []int{1, 2, 1}, Trends([]Series{s})[0].Lines[0].Hosts[:3])
+
+	_, text = cpuTime(moved[6:14])
+	assert.Contains(t, text, "at least 6 runs", "four on each host")
 }
 
 func TestAShortHistorySaysSo(t *testing.T) {

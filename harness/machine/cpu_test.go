@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -192,6 +193,46 @@ func TestACalibrationWithoutACPUIsCompleted(t *testing.T) {
 	c, err := readCalibration(dir, "m")
 	require.NoError(t, err)
 	assert.False(t, c.Fingerprint.CPU.Known())
+}
+
+// The descriptions of bare metal say which generation they are; the VM may be on any host.
+func TestADescriptionMayExpectAGeneration(t *testing.T) {
+	for name, c := range map[string]struct{ good, bad CPU }{
+		"epyc-9754":      {CPU{Vendor: "AuthenticAMD", Family: 25, Model: 0xa0, Stepping: 2}, CPU{Vendor: "AuthenticAMD", Family: 25, Model: 0x11}},
+		"epyc-9575f":     {zen5().CPU, CPU{Vendor: "AuthenticAMD", Family: 26, Model: 0x11}},
+		"desktop-16core": {CPU{Vendor: "AuthenticAMD", Family: 25, Model: 0x61}, CPU{Vendor: "AuthenticAMD", Family: 25, Model: 0x21}},
+	} {
+		s, err := Named("../../machines", name)
+		require.NoError(t, err)
+		f := Fingerprint{CPUs: s.Expect.CPUs, CPUModel: s.Expect.CPUModel, MemoryBytes: 1 << 40, CPU: c.good}
+		assert.Empty(t, s.Match(f), name)
+		f.CPU = CPU{}
+		assert.Empty(t, s.Match(f), "%s: what is not shown is not held against it", name)
+		f.CPU = c.bad
+		require.Len(t, s.Match(f), 1, name)
+		assert.Contains(t, s.Match(f)[0], "expected a CPU of generation Zen", name)
+		assert.Contains(t, s.Match(f)[0], c.bad.String(), name)
+		f.CPU.Family = 99
+		assert.Len(t, s.Match(f), 1, "%s: one of which the tables know nothing is not the one", name)
+	}
+	s, err := Named("../../machines", "vm-2core")
+	require.NoError(t, err)
+	for _, f := range []Fingerprint{zen3(), zen5()} {
+		f.Hypervisor, f.MemoryBytes = "KVM", 8<<30
+		assert.Empty(t, s.Match(f))
+		root := vm(t)
+		c := byName(Doctor(t.Context(), s, f, Options{Root: root, Sample: time.Millisecond}))["identity"]
+		assert.Equal(t, OK, c.Status)
+		assert.Contains(t, c.Observed, f.CPU.String(), "the doctor names it all the same")
+		assert.Contains(t, c.Observed, "L3 32 MiB")
+	}
+	text := "name: m\nexpect: {cpus: 2, cpu_generation: [Zen 33]}\nroles: {server: \"0\", load: \"1\", origin: \"1\"}\n"
+	_, err = parse([]byte(text))
+	assert.ErrorContains(t, err, `"Zen 33" is none that is known`)
+	b, err := os.ReadFile("../../machines/three-host-lab.yaml")
+	require.NoError(t, err)
+	_, err = parse([]byte(strings.Replace(string(b), "roles: [load]", "roles: [load], expect: {cpus: 64, cpu_generation: [Zen 33]}", 1)))
+	assert.ErrorContains(t, err, "host load: expect.cpu_generation")
 }
 
 func TestWhetherAMachineWasMoved(t *testing.T) {

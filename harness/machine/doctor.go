@@ -132,6 +132,12 @@ func Doctor(ctx context.Context, s Spec, f Fingerprint, o Options) []Check {
 	if len(misses) > 0 {
 		seen = strings.Join(misses, "; ")
 	}
+	if f.CPU.Known() {
+		seen += "; " + f.CPU.String()
+		if d := f.CPU.Details(); d != "" {
+			seen += ", " + d
+		}
+	}
 	add("identity", worse(len(misses) > 0, Fail), "results carry the machine's name, so it must be that machine",
 		"choose another --machine, or describe this one in machines/", "%s: %s", s.Name, seen)
 

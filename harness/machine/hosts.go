@@ -99,6 +99,9 @@ func (s Spec) checkHosts() error {
 		e := s.Expect
 		if h.Expect != nil {
 			e = *h.Expect
+			if err := e.check(); err != nil {
+				return fmt.Errorf("host %s: %w", h.Name, err)
+			}
 		}
 		if e.CPUs > 0 && h.CPUs[len(h.CPUs)-1] >= e.CPUs {
 			return fmt.Errorf("host %s: CPU %d does not exist among %d", h.Name, h.CPUs[len(h.CPUs)-1], e.CPUs)

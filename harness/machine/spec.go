@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -42,12 +43,24 @@ type Expect struct {
 	CPUs int `yaml:"cpus"`
 	// CPUModel must be contained in the kernel's model name.
 	CPUModel string `yaml:"cpu_model"`
+	// Generations of the CPU, of which it must be one, as CPU.Generation names them; empty: any. A machine that does not show its CPU is not held to it.
+	Generations []string `yaml:"cpu_generation"`
 	// MemoryGiB is the least memory.
 	MemoryGiB float64 `yaml:"memory_gib"`
 	// OpenFiles is the least hard limit of open files.
 	OpenFiles uint64 `yaml:"open_files"`
 	// Governor of CPU frequency; empty when the machine shows none (most VMs).
 	Governor string `yaml:"governor"`
+}
+
+// check refuses a generation that no CPU can be of: a slip of the pen would refuse every machine.
+func (e Expect) check() error {
+	for _, g := range e.Generations {
+		if !knownGeneration(g) {
+			return fmt.Errorf("expect.cpu_generation: %q is none that is known (such as Zen 4c, Sapphire Rapids, Neoverse N1)", g)
+		}
+	}
+	return nil
 }
 
 // Roles are the CPUs of each part. Load and origin may share CPUs, the server shares with nobody.
@@ -85,7 +98,7 @@ func parse(b []byte) (Spec, error) {
 }
 
 func (s Spec) check() error {
-	if err := s.Forecast.check(); err != nil {
+	if err := errors.Join(s.Forecast.check(), s.Expect.check()); err != nil {
 		return err
 	}
 	switch {
@@ -128,6 +141,9 @@ func (s Spec) Match(f Fingerprint) []string {
 	}
 	if !strings.Contains(f.CPUModel, s.Expect.CPUModel) {
 		add("expected a %s, this is a %s", s.Expect.CPUModel, f.CPUModel)
+	}
+	if f.CPU.Known() && len(s.Expect.Generations) > 0 && !slices.Contains(s.Expect.Generations, f.CPU.Generation()) {
+		add("expected a CPU of generation %s, this is an %s", strings.Join(s.Expect.Generations, " or "), f.CPU)
 	}
 	if gib := float64(f.MemoryBytes) / (1 << 30); gib < s.Expect.MemoryGiB {
 		add("expected %.1f GiB of memory, there are %.1f", s.Expect.MemoryGiB, gib)

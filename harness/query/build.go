@@ -118,6 +118,11 @@ func (d *DB) fill(ctx context.Context, all []result.Stored) (err error) {
 	for _, st := range report.Latest(all) {
 		newest[st.Rel] = true
 	}
+	var rs []*result.Result
+	for _, st := range all {
+		rs = append(rs, st.Result)
+	}
+	places := result.Places(rs)
 	machines, runs, groups := map[string]int{}, map[string]bool{}, 0
 	for _, st := range all {
 		m := st.Machine
@@ -130,13 +135,15 @@ func (d *DB) fill(ctx context.Context, all []result.Stored) (err error) {
 			machines[key] = len(machines) + 1
 			f := m.Fingerprint
 			in.add("machines", machines[key], m.Name, m.Description, f.OS, f.Arch, f.Kernel, f.CPUModel, f.CPUs, int64(f.MemoryBytes), f.Hypervisor, f.Governor,
-				f.Clocksource, m.Server.String(), m.Load.String(), m.Origin.String(), string(print))
+				f.Clocksource, m.Server.String(), m.Load.String(), m.Origin.String(),
+				seen(f.CPU.Known(), f.CPU.Vendor), seen(f.CPU.Known(), f.CPU.Family), seen(f.CPU.Known(), f.CPU.Model), seen(f.CPU.Known(), f.CPU.Stepping), shown(f.CPU.Microcode), shown(f.CPU.L3Bytes),
+				shown(f.CPU.Generation()), string(print))
 		}
 		r := st.Run
 		if !runs[r.ID+"\x00"+m.Name] {
 			runs[r.ID+"\x00"+m.Name] = true
 			in.add("runs", r.ID, m.Name, machines[key], stamp(r.Started), stamp(r.Finished), r.Profile, r.Pairs, strconv.FormatUint(r.Seed, 10), r.Command, r.Revision,
-				r.Forced, strings.Join(r.Unfit, "; "))
+				r.Forced, strings.Join(r.Unfit, "; "), places[result.RunOn{Machine: m.Name, Run: r.ID}].Number)
 		}
 		groups = in.result(st, newest[st.Rel], groups)
 	}
@@ -144,6 +151,23 @@ func (d *DB) fill(ctx context.Context, all []result.Stored) (err error) {
 		return errors.Join(in.err, tx.Rollback())
 	}
 	return tx.Commit()
+}
+
+// seen is v, or NULL for what was not recorded.
+func seen(recorded bool, v any) any {
+	if !recorded {
+		return nil
+	}
+	return v
+}
+
+// shown is v, or NULL for what was not shown.
+func shown[T comparable](v T) any {
+	var none T
+	if v == none {
+		return nil
+	}
+	return v
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

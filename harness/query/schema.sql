@@ -3,6 +3,8 @@
 CREATE TABLE machines (      -- a machine as it was observed; the same name with another state is another row
   id INTEGER PRIMARY KEY, machine TEXT NOT NULL, description TEXT, os TEXT, arch TEXT, kernel TEXT, cpu_model TEXT, cpus INTEGER,
   memory_bytes INTEGER, hypervisor TEXT, governor TEXT, clock_source TEXT, server_cpus TEXT, load_cpus TEXT, origin_cpus TEXT,
+  cpu_vendor TEXT, cpu_family INTEGER, cpu_model_number INTEGER, cpu_stepping INTEGER, microcode TEXT, l3_bytes INTEGER, -- NULL: not recorded
+  cpu_generation TEXT,       -- NULL: not recorded, or not in blitzlab's tables
   fingerprint TEXT           -- all of it, as JSON
 );
 CREATE TABLE runs (          -- what was measured in one go
@@ -10,6 +12,7 @@ CREATE TABLE runs (          -- what was measured in one go
   pairs INTEGER, seed TEXT, command TEXT, revision TEXT,
   forced INTEGER,            -- 1: the machine was not fit, and unfit says why
   unfit TEXT,
+  host INTEGER,              -- which host a machine that is moved was on: runs of one number are not known to differ in their CPU
   PRIMARY KEY (run, machine)
 );
 CREATE TABLE scenarios (     -- one scenario of a run

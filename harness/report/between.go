@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/blitz-gateway/blitz/harness/result"
 	"github.com/blitz-gateway/blitz/harness/stat"
@@ -51,6 +52,12 @@ func Between(all []result.Stored, a, b string) (Table, error) {
 					continue
 				}
 				t.Rows = append(t.Rows, []string{x.Scenario.Name, tg.Name, m.name, m.show(sa), m.show(sb), quotient(sa, sb)})
+			}
+		}
+		if moved := x.Machine.Moved(y.Machine); len(moved) > 0 {
+			d := fmt.Sprintf("Measured on different hosts: %s. The ratios are of the hosts as much as of what was measured on them.", strings.Join(moved, "; "))
+			if !slices.Contains(t.Notes, d) {
+				t.Notes = append(t.Notes, d)
 			}
 		}
 		for _, d := range differences(x, y) {
@@ -132,6 +139,9 @@ func differences(a, b *result.Result) (out []string) {
 	note("revision", a.Run.Revision, b.Run.Revision)
 	note("kernel", a.Machine.Fingerprint.Kernel, b.Machine.Fingerprint.Kernel)
 	note("CPU", a.Machine.Fingerprint.CPUModel, b.Machine.Fingerprint.CPUModel)
+	if x, y := a.Machine.Fingerprint.CPU.Microcode, b.Machine.Fingerprint.CPU.Microcode; x != "" && y != "" {
+		note("microcode", x, y)
+	}
 	note("profile", a.Run.Profile, b.Run.Profile)
 	for _, t := range a.Targets {
 		for _, u := range b.Targets {

@@ -28,6 +28,9 @@ func Markdown(all []result.Stored) ([]byte, error) {
 			p("**%s** %s\n\n%s\n\n%s", o.Summary(), o.Losses(), o.Key(), o.markdown())
 			p("\n%s %s\n\n", o.Reading(), strings.Join(o.Notes, " "))
 		}
+		if m.Mixed != "" {
+			p("> **Several hosts.** %s\n\n", m.Mixed)
+		}
 		for _, w := range m.Warnings {
 			p("> **Warning.** %s\n\n", w)
 		}

@@ -19,9 +19,11 @@ var pageText string
 type machineView struct {
 	Name, Description string
 	// Caveat is the limitation that matters most, in a sentence.
-	Caveat    string
-	Overview  *overview
-	Facts     [][2]string
+	Caveat   string
+	Overview *overview
+	Facts    [][2]string
+	// Mixed says that the scenarios were measured on several hosts, and which on which; empty if it was one.
+	Mixed     string
 	Warnings  []string
 	Commands  []string
 	Scenarios []scenarioView
@@ -29,7 +31,9 @@ type machineView struct {
 	Configs   []targetConfigs
 	History   *trendView
 	Runs      []runView
-	Pairs     []pairView
+	// Moves says which runs were on another host than the one before.
+	Moves []string
+	Pairs []pairView
 	// MorePairs: not all pairs of runs stand here.
 	MorePairs bool
 }
@@ -70,14 +74,14 @@ var limitations = []string{
 	"Each interval stands for itself: of twenty comparisons between equals, one would exclude 1 by chance.",
 }
 
-const virtualLimitation = "A machine of this report is virtual: neighbours, steal time and the hypervisor's scheduling are in the figures. They compare programs measured in the same minutes with each other and are not hardware figures. From one run to another it may have been moved to a host with another CPU: the mitigations and the clock source in the fingerprint of each run show it, and figures of different runs are not to be compared then."
+const virtualLimitation = "A machine of this report is virtual: neighbours, steal time and the hypervisor's scheduling are in the figures. They compare programs measured in the same minutes with each other and are not hardware figures. From one run to another it may have been moved to a host with another CPU: where the fingerprints of two runs show it (by the CPU's family, model and caches, in results from before those were recorded by the kernel's list of its weaknesses) this report says so, and figures of the two are not to be compared then."
 
 const vanillaAbout = "What a program does with the configuration that its package ships, or that its documentation begins with, and only the lines added that make it listen, answer and " +
 	"forward: beside the tuned configuration of the same program, in the same rounds. These figures are in no other table and in no comparison with Blitz."
 
 func views(all []result.Stored, withPlots bool) ([]machineView, error) {
 	var out []machineView
-	newest := Latest(all)
+	newest, at := Latest(all), places(all)
 	for _, st := range newest {
 		if len(out) == 0 || out[len(out)-1].Name != st.Machine.Name {
 			out = append(out, machineView{Name: st.Machine.Name, Description: st.Machine.Description, Facts: facts(st.Result), Caveat: caveat(st.Result)})
@@ -95,6 +99,9 @@ func views(all []result.Stored, withPlots bool) ([]machineView, error) {
 		s := scenarioView{
 			Name: st.Scenario.Name, Title: st.Scenario.Title, About: st.Scenario.About, Load: loadText(st.Result), Tables: Tables(st.Result), Command: st.Run.Command,
 			Dir: st.Rel, Run: fmt.Sprintf("run %s, profile %s, revision %s", st.Run.ID, st.Run.Profile, orDash(st.Run.Revision)),
+		}
+		if h := hostText(placeOf(st.Result, at), hosts(m.Name, at) > 1, st.Machine.Fingerprint.CPU.Known()); h != "" {
+			s.Run += ", " + h
 		}
 		for _, g := range st.Groups {
 			s.Logs = append(s.Logs, g.Log)
@@ -117,6 +124,7 @@ func views(all []result.Stored, withPlots bool) ([]machineView, error) {
 		m := &out[i]
 		here := slices.DeleteFunc(slices.Clone(newest), func(s result.Stored) bool { return s.Machine.Name != m.Name })
 		m.Overview, m.Configs = overviewOf(here), configsOf(here)
+		m.Mixed = mixed(here, at)
 	}
 	return out, nil
 }
@@ -177,7 +185,7 @@ func facts(r *result.Result) [][2]string {
 		kind = "virtual machine (" + f.Hypervisor + ")"
 	}
 	out := [][2]string{
-		{"kind", kind}, {"CPU", fmt.Sprintf("%s, %d CPUs", f.CPUModel, f.CPUs)}, {"memory", fmt.Sprintf("%.1f GiB", float64(f.MemoryBytes)/(1<<30))},
+		{"kind", kind}, {"CPU", cpuFact(f)}, {"memory", fmt.Sprintf("%.1f GiB", float64(f.MemoryBytes)/(1<<30))},
 		{"kernel", f.Kernel}, {"CPUs of the server", r.Machine.Server.String()}, {"CPUs of load and origin", r.Machine.Load.String() + " and " + r.Machine.Origin.String()},
 		{"governor", orDash(f.Governor)}, {"clock source", orDash(f.Clocksource)}, {"huge pages", orDash(f.THP)}, {"open files", fmt.Sprint(r.Machine.OpenFiles)},
 		{"Go", f.GoVersion},
@@ -217,12 +225,14 @@ func HTML(all []result.Stored, trends []Trend) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	at := places(all)
 	for i := range ms {
 		m := &ms[i]
 		if m.History, err = trendsOf(m.Name, trends); err != nil {
 			return nil, err
 		}
 		m.Runs = runsOf(m.Name, all)
+		m.Moves = moves(m.Name, m.Runs, at)
 		if m.Pairs, m.MorePairs, err = pairsOf(m.Name, all); err != nil {
 			return nil, err
 		}

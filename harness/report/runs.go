@@ -15,7 +15,9 @@ const maxPairs = 40
 // runView is one run as the page lists it.
 type runView struct {
 	ID, Started, Profile, Revision, Scenarios, Command string
-	Forced                                             bool
+	// Host is its CPU, with the host's number where the machine was on several.
+	Host   string
+	Forced bool
 }
 
 // pairView is a run beside an earlier one.
@@ -26,6 +28,8 @@ type pairView struct {
 
 // runsOf a machine, the newest first.
 func runsOf(machine string, all []result.Stored) (out []runView) {
+	at := places(all)
+	several := hosts(machine, at) > 1
 	for _, st := range all {
 		if st.Machine.Name != machine {
 			continue
@@ -35,7 +39,7 @@ func runsOf(machine string, all []result.Stored) (out []runView) {
 			i = len(out)
 			out = append(out, runView{
 				ID: st.Run.ID, Started: st.Run.Started.UTC().Format(time.DateTime), Profile: st.Run.Profile, Revision: orDash(st.Run.Revision),
-				Command: st.Run.Command, Forced: st.Run.Forced,
+				Command: st.Run.Command, Forced: st.Run.Forced, Host: hostText(placeOf(st.Result, at), several, true),
 			})
 		}
 		out[i].Scenarios = strings.TrimPrefix(out[i].Scenarios+", "+st.Scenario.Name, ", ")

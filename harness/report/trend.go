@@ -20,14 +20,29 @@ type Trend struct {
 
 // TrendLine is one target's. Changes are indices into Values of the first run after a change.
 type TrendLine struct {
-	Target  string
-	Runs    []string
+	Target string
+	Runs   []string
+	// Hosts are the numbers of the hosts of the runs (result.Place); nil if it was one.
+	Hosts   []int
 	Values  []float64
 	Lo, Hi  []float64 // interval of each value
 	Changes []int
 }
 
-// trendPlot draws values by run, in order, each with its interval, and a cross where a change begins.
+// stretches are the values that follow one another on one host, as first index and the one behind the last.
+func (l TrendLine) stretches() (out [][2]int) {
+	from := 0
+	for i := 1; i <= len(l.Values); i++ {
+		if i == len(l.Values) || i < len(l.Hosts) && l.Hosts[i] != l.Hosts[i-1] {
+			out = append(out, [2]int{from, i})
+			from = i
+		}
+	}
+	return out
+}
+
+// trendPlot draws values by run, in order, each with its interval, and a cross where a change begins. A line ends where the machine was moved to another
+// host, and begins anew.
 func trendPlot(t Trend) (string, error) {
 	p := newPlot(t.Scenario+": "+t.Metric, "run, in order", "")
 	most, top := 0, 0.0
@@ -44,11 +59,25 @@ func trendPlot(t Trend) (string, error) {
 		}
 		most = max(most, len(at))
 		look := lookOf(l.Target)
-		line, e := plotter.NewLine(at)
-		if e != nil {
-			return "", e
+		for i, part := range l.stretches() {
+			line, e := plotter.NewLine(at[part[0]:part[1]])
+			if e != nil {
+				return "", e
+			}
+			line.Color, line.Dashes, line.Width = look.color, look.dash, vg.Points(1.4)
+			p.Add(line)
+			if i == 0 {
+				p.Legend.Add(l.Target, line)
+			}
+			if part[1]-part[0] == 1 { // a line of one point cannot be seen
+				dot, e := plotter.NewScatter(at[part[0]:part[1]])
+				if e != nil {
+					return "", e
+				}
+				dot.Shape, dot.Color, dot.Radius = draw.CircleGlyph{}, look.color, vg.Points(2)
+				p.Add(dot)
+			}
 		}
-		line.Color, line.Dashes, line.Width = look.color, look.dash, vg.Points(1.4)
 		bars, e := plotter.NewYErrorBars(struct {
 			plotter.XYs
 			plotter.YErrors
@@ -57,8 +86,7 @@ func trendPlot(t Trend) (string, error) {
 			return "", e
 		}
 		bars.Color, bars.Width = look.color, vg.Points(1)
-		p.Add(line, bars)
-		p.Legend.Add(l.Target, line)
+		p.Add(bars)
 		if len(crosses) > 0 {
 			marks, e := plotter.NewScatter(crosses)
 			if e != nil {
@@ -90,6 +118,8 @@ type trendView struct {
 	Scenarios []trendGroup
 	// Changes is how many change points there are in all.
 	Changes int
+	// Broken: lines end where the machine was moved to another host.
+	Broken bool
 }
 
 // trendGroup is the history of one scenario.
@@ -121,6 +151,7 @@ func trendsOf(machine string, all []Trend) (*trendView, error) {
 		g := &v.Scenarios[i]
 		g.Plots = append(g.Plots, template.HTML(s)) //nolint:gosec // drawn by this package from numbers and escaped titles
 		for _, l := range t.Lines {
+			v.Broken = v.Broken || len(l.stretches()) > 1
 			for _, c := range l.Changes {
 				run := fmt.Sprintf("number %d", c+1)
 				if c < len(l.Runs) {
