@@ -147,7 +147,7 @@ func workloadOf(r *result.Result, target string) (w workload, ok bool) {
 		return w, false
 	}
 	w = workload{Result: r, cost: measure(v)}
-	w.memory = measure(values(r, target, result.Saturation, 0, func(s result.Sample) float64 { return float64(s.Load.PSS) }))
+	w.memory = measure(values(r, target, result.Saturation, 0, func(s result.Sample) float64 { return float64(s.Load.Bytes()) }))
 	cores := float64(max(1, len(r.Machine.Server)))
 	for _, rate := range r.Scenario.Rates {
 		if v := values(r, target, result.FixedRate, rate, cost); len(v) > 1 {
@@ -194,7 +194,7 @@ func (m *measured) scaling(r *result.Result) bool {
 		a, okA := byCount[0][round]
 		b, okB := byCount[len(counts)-1][round]
 		if k := counts[len(counts)-1] - counts[0]; okA && okB && k > 0 {
-			growth = append(growth, float64(b.Load.PSS-a.Load.PSS)/float64(k))
+			growth = append(growth, float64(b.Load.Bytes()-a.Load.Bytes())/float64(k))
 		}
 	}
 	fit, err := stat.FitUSL(s, stat.Bootstrap{Confidence: confidence, Resamples: resamples, Seed: seed})

@@ -102,7 +102,11 @@ func values(r *result.Result) map[Name][]float64 {
 			add(float64(s.Load.Response.P999)/1e3, fmt.Sprintf("p99.9 at %.0f/s, µs", s.Rate))
 		case s.Idle != nil:
 			add(s.Idle.PerConnection, "memory per connection, B")
-			add(float64(s.Idle.PSS)/(1<<20), "memory, MiB")
+			if s.Idle.Alone > 0 { // another figure than PSS: a step from one to the other would be no change of the target
+				add(float64(s.Idle.Alone)/(1<<20), "memory alone, MiB")
+			} else {
+				add(float64(s.Idle.PSS)/(1<<20), "memory, MiB")
+			}
 		case s.Search != nil:
 			add(s.Search.Rate, "requests/s with "+s.Search.Objective)
 		case s.Cold != nil:

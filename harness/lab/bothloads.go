@@ -51,17 +51,7 @@ func (t *tally) merge(from *tally) {
 	for code, n := range s.ByCode {
 		t.served.ByCode[code] += n
 	}
-	e, o := &t.served.Errors, s.Errors
-	e.Connect += o.Connect
-	e.Timeout += o.Timeout
-	e.Reset += o.Reset
-	e.Protocol += o.Protocol
-	e.TLS += o.TLS
-	e.Stream += o.Stream
-	e.Refused += o.Refused
-	e.GoAway += o.GoAway
-	e.Status += o.Status
-	e.Samples = append(e.Samples, o.Samples[:min(len(o.Samples), 3)]...)
+	t.served.Errors.Add(s.Errors)
 	t.closedBetween += from.closedBetween
 }
 

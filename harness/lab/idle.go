@@ -78,7 +78,7 @@ func (l *Lab) idleSample(ctx context.Context, s Scenario, t Located, sm *result.
 		return err
 	}
 	sm.Idle = &result.Conn{
-		Connections: n, Before: before, Memory: after, PerConnection: float64(after.PSS-before.PSS) / float64(n),
+		Connections: n, Before: before, Memory: after, PerConnection: float64(after.Bytes()-before.Bytes()) / float64(n),
 		IdleCPU: float64((cpu1 - cpu0).Microseconds()) / watched.Seconds(),
 	}
 	// Memory of connections that the target has closed meanwhile would be no memory of connections.
@@ -100,7 +100,7 @@ func (l *Lab) settledMemory(ctx context.Context, run *target.Running) (result.Me
 			return result.Memory{}, err
 		}
 		now := memory(m)
-		if diff := now.PSS - last.PSS; max(diff, -diff) <= now.PSS/200 {
+		if diff := now.Bytes() - last.Bytes(); max(diff, -diff) <= now.Bytes()/200 {
 			return now, nil
 		}
 		last = now

@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/blitz-gateway/blitz/harness/machine"
 	"github.com/blitz-gateway/blitz/harness/proc"
 	"github.com/blitz-gateway/blitz/harness/result"
 	"github.com/blitz-gateway/blitz/harness/stat"
@@ -129,16 +128,6 @@ func (ss *Session) Close() error {
 	return ss.origin.Stop(time.Second)
 }
 
-// Measure takes one sample of a target: at saturation if rate is 0, else at that many requests per second.
-func (ss *Session) Measure(ctx context.Context, t Located, rate float64, d time.Duration) (result.Sample, error) {
-	sm := result.Sample{Target: t.Name(), Phase: result.Saturation, Started: time.Now().UTC().Round(time.Millisecond)}
-	if rate > 0 {
-		sm.Phase, sm.Rate = result.FixedRate, rate
-	}
-	_, err := ss.l.loadSample(ctx, ss.s, t, ss.origin, d, &sm)
-	return sm, err
-}
-
 // loadScenario fills in samples, groups and logs.
 func (l *Lab) loadScenario(ctx context.Context, s Scenario, r *result.Result, logs map[string][]byte) (err error) {
 	p := l.Profile
@@ -149,15 +138,25 @@ func (l *Lab) loadScenario(ctx context.Context, s Scenario, r *result.Result, lo
 	}
 	defer func() { err = errors.Join(err, ss.Close()) }()
 	m := newMerger()
+	turns := l.Fleet == nil && !s.attacked // an attack goes on beside the whole of a sample
+	if turns {
+		r.Scenario.SaturationTurns, r.Scenario.RateTurns = turnsOf(p.Saturation), turnsOf(p.Rate)
+	}
 	phase := func(ph result.Phase, rate float64, d time.Duration) error {
-		samples, err := l.rounds(ctx, s, p.Pairs, func(t Located, sm *result.Sample) error {
-			sm.Phase, sm.Rate = ph, rate
-			hs, err := l.loadSample(ctx, s, t, ss.origin, d, sm)
-			if err == nil && sm.Valid() {
-				m.add(*sm, hs)
-			}
-			return err
-		})
+		var samples []result.Sample
+		var err error
+		if turns {
+			samples, err = ss.byTurns(ctx, ph, rate, d, m)
+		} else {
+			samples, err = l.rounds(ctx, s, p.Pairs, func(t Located, sm *result.Sample) error {
+				sm.Phase, sm.Rate = ph, rate
+				hs, err := l.loadSample(ctx, s, t, ss.origin, d, sm)
+				if err == nil && sm.Valid() {
+					m.add(*sm, hs)
+				}
+				return err
+			})
+		}
 		r.Samples = append(r.Samples, samples...)
 		return err
 	}
@@ -274,86 +273,13 @@ func (l *Lab) loadSample(ctx context.Context, s Scenario, t Located, origin *ori
 	return hs, l.afterFull(ctx, t, run, sm)
 }
 
-// loadRunning loads a target that runs and fills in the sample.
-func (l *Lab) loadRunning(ctx context.Context, s Scenario, t Located, run *target.Running, origin *originProcess, d time.Duration, sm *result.Sample) (hs histograms, err error) {
-	meter, err := proc.StartMeter(run.Process, meterEvery)
+// loadRunning loads a target that runs, in one go, and fills in the sample.
+func (l *Lab) loadRunning(ctx context.Context, s Scenario, t Located, run *target.Running, origin *originProcess, d time.Duration, sm *result.Sample) (histograms, error) {
+	u, err := l.turn(ctx, s, t, run, origin, l.orderOf(s, run.Plan.Addr(), sm.Rate, d))
 	if err != nil {
-		return hs, err
+		return histograms{}, err
 	}
-	var originMeter *proc.Meter
-	if origin != nil {
-		if originMeter, err = proc.StartMeter(origin.Process, meterEvery); err != nil {
-			return hs, errors.Join(err, meter.Stop())
-		}
-	}
-	before, began := machine.ReadTicks("/"), time.Now()
-	rec, intervals, loadErr := l.blitzload(ctx, s, l.orderOf(s, run.Plan.Addr(), sm.Rate, d))
-	after, took := machine.ReadTicks("/"), time.Since(began)
-	meterErr := meter.Stop()
-	if originMeter != nil {
-		meterErr = errors.Join(meterErr, originMeter.Stop())
-	}
-	if loadErr != nil {
-		return hs, fmt.Errorf("%w; log of %s: %s", loadErr, t.Name(), run.LogTail())
-	}
-	mem, err := run.Memory()
-	if err != nil {
-		return hs, err
-	}
-	if err := ctx.Err(); err != nil {
-		return hs, err
-	}
-
-	v := figures(sm, rec, mem)
-	if meterErr != nil {
-		sm.Invalid = append(sm.Invalid, meterErr.Error())
-	}
-	hs.from, hs.to = rec.Start, rec.Start.Add(time.Duration(rec.MeasuredSeconds*float64(time.Second)))
-	used, err := meter.Between(hs.from, hs.to)
-	if err != nil {
-		sm.Invalid = append(sm.Invalid, "CPU time: "+err.Error())
-	}
-	spent(sm, rec, used, l.Machine.Roles)
-	if originMeter != nil {
-		if ou, err := originMeter.Between(hs.from, hs.to); err == nil {
-			v.OriginUse = ou.Seconds() / rec.MeasuredSeconds / float64(len(l.Machine.Roles.Origin))
-		}
-	}
-	l.others(sm, meter, before, after, began, took)
-	hs.intervals = intervals
-	if hs.response, err = rec.Latency.Response.Decode(); err != nil {
-		return hs, err
-	}
-	hs.service, err = rec.Latency.Service.Decode()
-	return hs, err
-}
-
-// others works out how much of the server's CPUs went to something else, by the kernel's ticks over the whole load.
-func (l *Lab) others(sm *result.Sample, meter *proc.Meter, before, after map[int]machine.Ticks, began time.Time, took time.Duration) {
-	const perSecond = 100 // USER_HZ is 100 on every Linux that Go runs on
-	v := sm.Load
-	var busy, steal float64
-	for _, c := range l.Machine.Roles.Server {
-		busy += float64(after[c].Busy-before[c].Busy) / perSecond
-		steal += float64(after[c].Steal-before[c].Steal) / perSecond
-	}
-	total := took.Seconds() * float64(len(l.Machine.Roles.Server))
-	v.Steal = steal / total
-	// Where the load generator shares the server's CPUs, all that is not the server's is the generator's to explain.
-	shared := l.Machine.Roles.Server.Overlaps(l.Machine.Roles.Load)
-	if own, err := meter.Between(began, began.Add(took)); err == nil && !shared {
-		v.OtherUse = max(0, (busy-own.Seconds())/total)
-	}
-	if v.Steal > 0.05 {
-		sm.Warnings = append(sm.Warnings, fmt.Sprintf("the hypervisor took %.1f %% of the server's time", 100*v.Steal))
-	}
-	if v.OtherUse > 0.10 {
-		sm.Warnings = append(sm.Warnings, fmt.Sprintf("something else used %.1f %% of the server's CPUs", 100*v.OtherUse))
-	}
-}
-
-func memory(m proc.Memory) result.Memory {
-	return result.Memory{RSS: m.RSS, PSS: m.PSS, PeakRSS: m.PeakRSS}
+	return l.account(sm, s, []turn{u})
 }
 
 // blitzload runs the load generator once and reads its record.

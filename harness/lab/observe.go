@@ -41,76 +41,57 @@ type Loads struct {
 	Fixed time.Duration
 }
 
-// together is one of the targets that run side by side.
-type together struct {
-	Located
-	run *target.Running
-	out Observation
-	// asked are the target's counters before anything was asked and after the first question: their difference is what asking costs.
-	asked [2]map[string]float64
-}
+// asked are a target's counters before anything was asked and after the first question: their difference is what asking costs.
+type asked [2]map[string]float64
 
 // Together starts a process of each target and loads one at a time, the others wait: the windows at saturation by turns, in the order given and then in
 // its reverse, over and over, so that what the machine does to one window it does to its neighbours as well. A shared machine changes its speed within
 // seconds; windows of some ten milliseconds that lie side by side see the same speed.
 func (ss *Session) Together(ctx context.Context, targets []Located, d Loads) (out []Observation, err error) {
 	l := ss.l
-	want := []byte(target.StaticBody)
-	if ss.origin != nil {
-		want = ss.origin.body
+	all, err := ss.sideBySide(ctx, targets)
+	defer func() { err = errors.Join(err, endAll(all)) }()
+	if err != nil {
+		return nil, err
 	}
-	var all []*together
-	defer func() {
-		for _, t := range all {
-			err = errors.Join(err, t.run.Stop())
+	out = make([]Observation, len(all))
+	before := make([]asked, len(all))
+	for k, t := range all {
+		out[k].Allocations = math.NaN()
+		if before[k], err = l.ask2(ctx, t.Running); err != nil {
+			return nil, err
 		}
-	}()
-	for _, t := range targets {
-		run, err := l.start(t, ss.s, ss.origin.portOrZero())
+	}
+	err = thereAndBack(len(all), d.Windows, func(k, i int) error {
+		t := all[k]
+		sm := result.Sample{Target: t.Name(), Phase: result.Saturation, Round: i, Started: time.Now().UTC().Round(time.Millisecond)}
+		_, err := l.loadRunning(ctx, ss.s, t.Located, t.Running, ss.origin, d.Window, &sm)
+		out[k].Full = append(out[k].Full, sm)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for k, t := range all {
+		if d.Windows > 0 {
+			if out[k].Allocations, err = l.allocations(ctx, t.Running, before[k]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for k, t := range all {
+		if d.Fixed == 0 {
+			continue
+		}
+		o := &out[k]
+		o.Fixed = &result.Sample{Target: t.Name(), Phase: result.FixedRate, Rate: d.Rate, Started: time.Now().UTC().Round(time.Millisecond)}
+		hs, err := l.loadRunning(ctx, ss.s, t.Located, t.Running, ss.origin, d.Fixed, o.Fixed)
 		if err != nil {
 			return nil, err
 		}
-		g := &together{Located: t, run: run, out: Observation{Allocations: math.NaN()}}
-		all = append(all, g)
-		if err := l.ready(ctx, ss.s, t, run, want); err != nil {
-			return nil, err
+		if o.Tail = hs.intervals; len(o.Tail) == 0 {
+			o.Tail = []*hdr.Histogram{hs.response}
 		}
-		if g.asked, err = l.ask2(ctx, run); err != nil {
-			return nil, err
-		}
-	}
-	for i := range d.Windows {
-		for k := range all {
-			t := all[k]
-			if i%2 == 1 {
-				t = all[len(all)-1-k]
-			}
-			sm := result.Sample{Target: t.Name(), Phase: result.Saturation, Round: i, Started: time.Now().UTC().Round(time.Millisecond)}
-			if _, err := l.loadRunning(ctx, ss.s, t.Located, t.run, ss.origin, d.Window, &sm); err != nil {
-				return nil, err
-			}
-			t.out.Full = append(t.out.Full, sm)
-		}
-	}
-	for _, t := range all {
-		if d.Windows > 0 {
-			if t.out.Allocations, err = l.allocations(ctx, t); err != nil {
-				return nil, err
-			}
-		}
-	}
-	for _, t := range all {
-		if d.Fixed > 0 {
-			t.out.Fixed = &result.Sample{Target: t.Name(), Phase: result.FixedRate, Rate: d.Rate, Started: time.Now().UTC().Round(time.Millisecond)}
-			hs, err := l.loadRunning(ctx, ss.s, t.Located, t.run, ss.origin, d.Fixed, t.out.Fixed)
-			if err != nil {
-				return nil, err
-			}
-			if t.out.Tail = hs.intervals; len(t.out.Tail) == 0 {
-				t.out.Tail = []*hdr.Histogram{hs.response}
-			}
-		}
-		out = append(out, t.out)
 	}
 	return out, nil
 }
@@ -150,7 +131,7 @@ const (
 )
 
 // ask2 asks a target for its counters twice; nothing when it has no admin listener.
-func (l *Lab) ask2(ctx context.Context, run *target.Running) (seen [2]map[string]float64, err error) {
+func (l *Lab) ask2(ctx context.Context, run *target.Running) (seen asked, err error) {
 	if run.Plan.AdminPort == 0 {
 		return seen, nil
 	}
@@ -168,20 +149,20 @@ func (l *Lab) ask2(ctx context.Context, run *target.Running) (seen [2]map[string
 
 // allocations divides the growth of the target's allocation counter by that of its requests since it was asked before the loads. Asking costs
 // allocations as well; the two questions before the loads show how many.
-func (l *Lab) allocations(ctx context.Context, t *together) (float64, error) {
-	if t.asked[1] == nil {
+func (l *Lab) allocations(ctx context.Context, run *target.Running, seen asked) (float64, error) {
+	before := seen[1]
+	if before == nil {
 		return math.NaN(), nil
 	}
-	now, err := counters(ctx, t.run)
+	now, err := counters(ctx, run)
 	if err != nil {
 		return 0, err
 	}
-	before := t.asked[1]
 	served := now[requests] - before[requests]
 	if _, ok := now[mallocs]; !ok || served <= 0 {
 		return math.NaN(), nil
 	}
-	asking := before[mallocs] - t.asked[0][mallocs]
+	asking := before[mallocs] - seen[0][mallocs]
 	return max(0, now[mallocs]-before[mallocs]-asking) / served, nil
 }
 

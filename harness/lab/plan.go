@@ -16,13 +16,15 @@ const (
 	firstSearch    = 8 * time.Second
 	nextSearch     = 5200 * time.Millisecond
 	coldTime       = 75 * time.Millisecond
+	startTime      = 160 * time.Millisecond // and stop, of one that is loaded by turns
+	turnOverhead   = 75 * time.Millisecond
 	scenarioTime   = 300 * time.Millisecond
 )
 
 // The shortest windows that a budget may lead to.
 const (
-	minSaturation = 700 * time.Millisecond
-	minRate       = 600 * time.Millisecond
+	minSaturation = 500 * time.Millisecond
+	minRate       = 500 * time.Millisecond
 )
 
 // phases is how many rates, saturation included, a load scenario is measured at, at most.
@@ -63,17 +65,22 @@ func Expect(p Profile, s Scenario, targets int) time.Duration {
 	case s.kind == find:
 		return scenarioTime + n*(min(firstSearch, p.Search)+time.Duration(p.Pairs-1)*min(nextSearch, p.Search)+time.Duration(p.Pairs)*sampleOverhead)
 	}
-	each := p.Warmup + sampleOverhead
 	rates := time.Duration(s.phases(p) - 1)
-	saturation := each + p.Saturation
 	if s.attacked {
-		rates, saturation = rates+1, 0
+		each := p.Warmup + sampleOverhead + p.Rate
 		if s.attack != "" {
 			each += attackLead
 		}
+		return scenarioTime + time.Duration(p.Pairs)*n*(rates+1)*each
 	}
 	few := time.Duration(s.sparing) // of the shipped configurations that are measured sparingly
-	return scenarioTime + time.Duration(p.Pairs)*(n*(saturation+rates*(each+p.Rate))+few*saturation)
+	return scenarioTime + time.Duration(p.Pairs)*((n+few)*turnsTime(p, p.Saturation)+n*rates*turnsTime(p, p.Rate))
+}
+
+// turnsTime is how long a sample by turns takes.
+func turnsTime(p Profile, d time.Duration) time.Duration {
+	n := time.Duration(turnsOf(d))
+	return startTime + p.Warmup + (n-1)*p.Warmup/laterWarmup + d + n*turnOverhead
 }
 
 // Fit shortens the windows, both by the same factor, until everything is expected to fit into the profile's budget; never below what a window needs

@@ -10,7 +10,6 @@ import (
 	"github.com/blitz-gateway/blitz/harness/machine"
 	"github.com/blitz-gateway/blitz/harness/result"
 	"github.com/blitz-gateway/blitz/harness/target"
-	"github.com/blitz-gateway/blitz/internal/hdr"
 	"github.com/blitz-gateway/blitz/internal/runfmt"
 )
 
@@ -196,64 +195,37 @@ func slice(set machine.CPUSet, i, n int) machine.CPUSet {
 	return set[i*len(set)/n : (i+1)*len(set)/n]
 }
 
-// joinRecords makes one record of several: counts are added, histograms merged, and percentiles come from the merged ones. What spoils one spoils all.
+// joinRecords makes one record of those of several generators that ran at once. What spoils one spoils all.
 func joinRecords(parts []part) (*runfmt.Record, error) {
-	first := *parts[0].rec
-	out := &first
-	response, service := hdr.New(), hdr.New()
-	out.Counts, out.Errors, out.Cost, out.Validity = runfmt.Counts{}, runfmt.Errors{}, runfmt.Cost{}, runfmt.Validity{Valid: true}
+	first := parts[0].rec
+	v := runfmt.Validity{Valid: true}
+	var sum runfmt.Sum
 	for i, p := range parts {
 		r := p.rec
 		who := fmt.Sprintf("generator %d on %s: ", i+1, p.from.Host.Name)
 		if d := r.MeasuredSeconds - first.MeasuredSeconds; d > 1e-3 || d < -1e-3 || r.Interrupted {
 			return nil, fmt.Errorf("%sits window has %v s, another's %v s", who, r.MeasuredSeconds, first.MeasuredSeconds)
 		}
-		for _, s := range []struct {
-			to   *hdr.Histogram
-			from runfmt.Series
-		}{{response, r.Latency.Response}, {service, r.Latency.Service}} {
-			h, err := s.from.Decode()
-			if err != nil {
-				return nil, fmt.Errorf("%s%w", who, err)
-			}
-			s.to.Merge(h)
+		if err := sum.Add(r); err != nil {
+			return nil, fmt.Errorf("%s%w", who, err)
 		}
-		c, e := &out.Counts, &out.Errors
-		c.Requests += r.Counts.Requests
-		c.Sent += r.Counts.Sent
-		c.Completed += r.Counts.Completed
-		c.Unsent += r.Counts.Unsent
-		c.Unanswered += r.Counts.Unanswered
-		c.InWindow += r.Counts.InWindow
-		e.Connect += r.Errors.Connect
-		e.Timeout += r.Errors.Timeout
-		e.Reset += r.Errors.Reset
-		e.Protocol += r.Errors.Protocol
-		e.TLS += r.Errors.TLS
-		e.Stream += r.Errors.Stream
-		e.Refused += r.Errors.Refused
-		e.GoAway += r.Errors.GoAway
-		e.Status += r.Errors.Status
-		e.Samples = append(e.Samples, r.Errors.Samples...)
-		out.Cost.CPUUserSeconds += r.Cost.CPUUserSeconds
-		out.Cost.CPUSystemSeconds += r.Cost.CPUSystemSeconds
-		out.Validity.Valid = out.Validity.Valid && r.Validity.Valid
+		v.Valid = v.Valid && r.Validity.Valid
 		for _, why := range r.Validity.Reasons {
-			out.Validity.Reasons = append(out.Validity.Reasons, who+why)
+			v.Reasons = append(v.Reasons, who+why)
 		}
 		for _, why := range r.Validity.Warnings {
-			out.Validity.Warnings = append(out.Validity.Warnings, who+why)
+			v.Warnings = append(v.Warnings, who+why)
 		}
 		if r.Generator.Engine != first.Generator.Engine {
-			out.Validity.Warnings = append(out.Validity.Warnings, who+"engine "+r.Generator.Engine+", another's is "+first.Generator.Engine)
+			v.Warnings = append(v.Warnings, who+"engine "+r.Generator.Engine+", another's is "+first.Generator.Engine)
 		}
 	}
-	var err error
-	if out.Latency.Response, err = runfmt.NewSeries(response); err != nil {
+	out, err := sum.Record(first.MeasuredSeconds)
+	if err != nil {
 		return nil, err
 	}
-	out.Latency.Service, err = runfmt.NewSeries(service)
-	return out, err
+	out.Validity = v
+	return out, nil
 }
 
 // maxSkew between generators: a few thousandths of a second are nothing to a window; with more they did not measure the same thing.

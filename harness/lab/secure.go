@@ -147,19 +147,33 @@ func (s Scenario) scheme() string {
 // wrong; the wait is in the response times, the same for every target.
 const handshakeLateness = 4 * time.Millisecond
 
+// usualLateness is the load generator's own limit.
+const usualLateness = time.Millisecond
+
+// lateness is how late the load generator may be at the 99th percentile.
+func (s Scenario) lateness() time.Duration {
+	switch {
+	case s.handshakes:
+		return handshakeLateness
+	case s.kind == chaos, s.attacked: // what is done to the endpoints, and a thousand slow clients, are on the load generator's CPUs
+		return chaosLateness
+	}
+	return usualLateness
+}
+
 // loadArgs are the load generator's options for what the scenario speaks.
 func (s Scenario) loadArgs() (args []string) {
 	switch {
 	case s.handshakes:
-		args = append(args, "--handshakes", "--max-lateness", handshakeLateness.String())
+		args = append(args, "--handshakes")
 	case s.newConnection:
 		args = append(args, "--connection-per-request")
 	}
-	switch {
-	case s.kind == chaos:
-		args = append(args, "--timeout", chaosTimeout.String(), "--max-lateness", chaosLateness.String())
-	case s.attacked: // a thousand slow clients are on the load generator's CPUs
-		args = append(args, "--max-lateness", chaosLateness.String())
+	if s.kind == chaos {
+		args = append(args, "--timeout", chaosTimeout.String())
+	}
+	if most := s.lateness(); most != usualLateness {
+		args = append(args, "--max-lateness", most.String())
 	}
 	if s.resumed {
 		args = append(args, "--resume")

@@ -10,9 +10,10 @@ import (
 )
 
 // Memory of a process tree, in bytes. RSS counts pages shared between processes once per process; PSS divides them and is the
-// honest sum for a tree. PeakRSS is the sum of each process's own high-water mark.
+// honest sum for a tree. It divides the pages of libraries also with processes outside the tree, so that a program looks the smaller the more others of its
+// kind run; Alone does not: it is what PSS would be if nobody else had the same files mapped, 0 where the kernel does not tell. PeakRSS is the sum of each process's own high-water mark.
 type Memory struct {
-	RSS, PSS, PeakRSS int64
+	RSS, PSS, Alone, PeakRSS int64
 }
 
 // CPU sums the CPU time of the tree since its processes started.

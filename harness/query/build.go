@@ -213,9 +213,14 @@ func (in *inserter) result(st result.Stored, newest bool, groups int) int {
 
 // figures are a sample's from window_seconds on.
 func figures(x result.Sample) []any {
-	out := make([]any, 30)
+	out := make([]any, 31)
 	set := func(at int, values ...any) { copy(out[at:], values) }
-	memory := func(m result.Memory) { set(17, m.RSS, m.PSS, m.PeakRSS) }
+	memory := func(m result.Memory) {
+		set(17, m.RSS, m.PSS, nil, m.PeakRSS)
+		if m.Alone > 0 {
+			set(19, m.Alone)
+		}
+	}
 	if l := x.Load; l != nil {
 		h := l.Response
 		set(0, l.WindowSeconds, l.Responses, l.RPS, l.ServerCPUSeconds, l.ServerCPUMicros, l.ServerUse, l.LoadUse, l.OriginUse, l.OtherUse, l.Steal, l.Errors.Total(),
@@ -224,20 +229,20 @@ func figures(x result.Sample) []any {
 	}
 	if c := x.Idle; c != nil {
 		memory(c.Memory)
-		set(20, c.Connections, c.PerConnection, c.IdleCPU)
+		set(21, c.Connections, c.PerConnection, c.IdleCPU)
 	}
 	if c := x.Cold; c != nil {
 		memory(c.Memory)
-		set(23, c.Milliseconds, c.CPUMillis)
+		set(24, c.Milliseconds, c.CPUMillis)
 	}
 	if f := x.Search; f != nil {
-		set(25, f.Objective, f.Rate, f.FailedAt)
+		set(26, f.Objective, f.Rate, f.FailedAt)
 	}
 	if c := x.Chaos; c != nil {
 		h := c.Response
 		set(3, c.ServerCPUSeconds)
 		set(11, h.P50, h.P90, h.P99, h.P999, h.P9999, h.Max)
-		set(28, c.Requests, c.Failed)
+		set(29, c.Requests, c.Failed)
 	}
 	return out
 }

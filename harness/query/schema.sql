@@ -38,7 +38,7 @@ CREATE TABLE samples (       -- one measurement of one target by a process of it
   valid INTEGER, invalid TEXT, warnings TEXT,
   window_seconds REAL, responses INTEGER, rps REAL, server_cpu_seconds REAL, cpu_us REAL, server_use REAL, load_use REAL, origin_use REAL,
   other_use REAL, steal REAL, errors INTEGER, p50_ns INTEGER, p90_ns INTEGER, p99_ns INTEGER, p999_ns INTEGER, p9999_ns INTEGER, max_ns INTEGER,
-  rss_bytes INTEGER, pss_bytes INTEGER, peak_rss_bytes INTEGER, connections INTEGER, bytes_per_connection REAL, idle_cpu_us REAL,
+  rss_bytes INTEGER, pss_bytes INTEGER, alone_bytes INTEGER, peak_rss_bytes INTEGER, connections INTEGER, bytes_per_connection REAL, idle_cpu_us REAL,
   cold_ms REAL, cold_cpu_ms REAL, objective TEXT, held_rate REAL, failed_rate REAL, requests INTEGER, failed INTEGER
 );
 CREATE TABLE groups (        -- the merged histogram of a target's valid samples in one phase

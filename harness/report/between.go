@@ -107,7 +107,7 @@ func metricsOf(r *result.Result) (out []named) {
 	two := func(s stat.Spread) string { return fixed(s, 2) }
 	switch {
 	case hasPhase(r, result.Idle):
-		return []named{{"memory", result.Idle, 0, idlePSS, mib}, {"bytes/connection", result.Idle, 0, idleConn, two}}
+		return []named{{"memory", result.Idle, 0, idleMemory, mib}, {"bytes/connection", result.Idle, 0, idleConn, two}}
 	case hasPhase(r, result.ColdStart):
 		return []named{{"cold start, ms", result.ColdStart, 0, coldTime, two}}
 	case hasPhase(r, result.Scaling):
@@ -122,7 +122,7 @@ func metricsOf(r *result.Result) (out []named) {
 	case hasPhase(r, result.Objective):
 		return []named{{"requests/s that hold", result.Objective, 0, held, count}}
 	}
-	out = []named{{"requests/s", result.Saturation, 0, rps, count}, {"CPU µs/request", result.Saturation, 0, cpuMicros, two}, {"memory", result.Saturation, 0, loadPSS, mib}}
+	out = []named{{"requests/s", result.Saturation, 0, rps, count}, {"CPU µs/request", result.Saturation, 0, cpuMicros, two}, {"memory", result.Saturation, 0, loadMemory, mib}}
 	for _, rate := range r.Scenario.Rates {
 		out = append(out, named{"p99 at " + group(rate) + "/s", result.FixedRate, rate, p99, durations})
 	}

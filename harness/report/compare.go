@@ -14,20 +14,20 @@ const confidence = 0.95
 // metric takes one figure out of a sample.
 type metric func(result.Sample) float64
 
-func rps(s result.Sample) float64       { return s.Load.RPS }
-func cpuMicros(s result.Sample) float64 { return s.Load.ServerCPUMicros }
-func serverUse(s result.Sample) float64 { return s.Load.ServerUse }
-func loadUse(s result.Sample) float64   { return s.Load.LoadUse + s.Load.OriginUse }
-func p99(s result.Sample) float64       { return float64(s.Load.Response.P99) }
-func loadPSS(s result.Sample) float64   { return float64(s.Load.PSS) }
-func idlePSS(s result.Sample) float64   { return float64(s.Idle.PSS) }
-func idleBase(s result.Sample) float64  { return float64(s.Idle.Before.PSS) }
-func idleConn(s result.Sample) float64  { return s.Idle.PerConnection }
-func idleCPU(s result.Sample) float64   { return s.Idle.IdleCPU }
-func held(s result.Sample) float64      { return s.Search.Rate }
-func coldTime(s result.Sample) float64  { return s.Cold.Milliseconds }
-func coldCPU(s result.Sample) float64   { return s.Cold.CPUMillis }
-func coldPSS(s result.Sample) float64   { return float64(s.Cold.PSS) }
+func rps(s result.Sample) float64        { return s.Load.RPS }
+func cpuMicros(s result.Sample) float64  { return s.Load.ServerCPUMicros }
+func serverUse(s result.Sample) float64  { return s.Load.ServerUse }
+func loadUse(s result.Sample) float64    { return s.Load.LoadUse + s.Load.OriginUse }
+func p99(s result.Sample) float64        { return float64(s.Load.Response.P99) }
+func loadMemory(s result.Sample) float64 { return float64(s.Load.Bytes()) }
+func idleMemory(s result.Sample) float64 { return float64(s.Idle.Bytes()) }
+func idleBase(s result.Sample) float64   { return float64(s.Idle.Before.Bytes()) }
+func idleConn(s result.Sample) float64   { return s.Idle.PerConnection }
+func idleCPU(s result.Sample) float64    { return s.Idle.IdleCPU }
+func held(s result.Sample) float64       { return s.Search.Rate }
+func coldTime(s result.Sample) float64   { return s.Cold.Milliseconds }
+func coldCPU(s result.Sample) float64    { return s.Cold.CPUMillis }
+func coldMemory(s result.Sample) float64 { return float64(s.Cold.Bytes()) }
 
 // series is one target's valid samples of a phase by round; of two in a round (a repetition) the later counts. The sections of a sample count as rounds.
 func series(r *result.Result, target string, ph result.Phase, rate float64) map[int]result.Sample {

@@ -34,13 +34,13 @@ func measuresOf(r *result.Result) []measure {
 	switch {
 	case hasPhase(r, result.Idle):
 		return []measure{
-			{"memory", "B", result.Idle, 0, false, idlePSS, memory}, {"memory before", "B", result.Idle, 0, false, idleBase, none},
+			{"memory", "B", result.Idle, 0, false, idleMemory, memory}, {"memory before", "B", result.Idle, 0, false, idleBase, none},
 			{"memory per connection", "B", result.Idle, 0, false, idleConn, none}, {"CPU per idle second", "µs", result.Idle, 0, false, idleCPU, cost},
 		}
 	case hasPhase(r, result.ColdStart):
 		return []measure{
 			{"cold start", "ms", result.ColdStart, 0, false, coldTime, delay}, {"CPU", "ms", result.ColdStart, 0, false, coldCPU, cost},
-			{"memory", "B", result.ColdStart, 0, false, coldPSS, memory},
+			{"memory", "B", result.ColdStart, 0, false, coldMemory, memory},
 		}
 	case hasPhase(r, result.Objective):
 		return []measure{{"rate that holds", "1/s", result.Objective, 0, true, held, throughput}}
@@ -72,7 +72,7 @@ func measuresOf(r *result.Result) []measure {
 	}
 	out := []measure{
 		{"throughput", "1/s", result.Saturation, 0, true, rps, throughput}, {"CPU per request", "µs", result.Saturation, 0, false, cpuMicros, cost},
-		{"memory", "B", result.Saturation, 0, false, loadPSS, memory},
+		{"memory", "B", result.Saturation, 0, false, loadMemory, memory},
 	}
 	highest := 0.0
 	for _, rate := range r.Scenario.Rates {

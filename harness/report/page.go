@@ -56,8 +56,8 @@ func (s scenarioView) Rest() []Table { return s.Tables[min(1, len(s.Tables)):] }
 
 // Method and limitations, the same in both documents. They come first.
 var method = []string{
-	"Each sample has a process of its own: the target is started on the server's CPUs, its answer is compared byte by byte with the expected one, it is loaded, and it is stopped. Load generator and origin run on other CPUs; only loopback is used.",
-	"Targets are interleaved: rounds come in pairs, a random order and its reverse (A B B A), so that slow changes of the machine meet all of them alike.",
+	"A target is a process that is started for one sample on the server's CPUs; its answer is compared byte by byte with the expected one, it is loaded, and it is stopped. Load generator and origin run on other CPUs; only loopback is used.",
+	"Targets are interleaved. Those of a round run side by side, and one at a time is loaded while the others wait: by turns of a fraction of a second, in an order and its reverse (A B B A), until each has had its window. A shared machine changes its speed within seconds, and turns that lie side by side see the same speed. Rounds come in pairs, a random order and its reverse. Idle connections, cold starts, searches, slow clients and hosts over a network are measured with one target running at a time, as everything was in results whose scenario names no turns.",
 	"A figure is the median of the rounds with an interval for that median by order statistics. Comparisons are paired by round: the ratio is Hodges and Lehmann's estimate over ln-ratios, its interval the exact one of Wilcoxon's signed-rank test at 95 %. A ratio that begins with ~ shows no difference: its interval includes 1.",
 	"CPU per request is the CPU time of the target's whole process tree, read from the kernel's process clocks, inside the load generator's measured window, divided by the responses that ended in it.",
 	"At saturation the load generator runs a closed loop. At fixed rates it runs an open loop with the same rates for all targets, and a response time counts from the moment at which the request was due, so that a stall shows in every request that it delayed. Histograms of rounds are merged; percentiles are never averaged. The interval behind a percentile is that of its median over the rounds, widened where the merged value lies outside.",
@@ -66,7 +66,7 @@ var method = []string{
 
 var limitations = []string{
 	"All traffic is loopback. The kernel does the receiver's work in the sender's context, so a part of what a network card's interrupts would cost is booked to whoever sends. No figure here is a forecast for a real network.",
-	"Memory is that of the processes. Socket buffers belong to the kernel and are not in it.",
+	"Memory is that of the process tree: what is its own, and the pages of the files that it has mapped, each once, whoever else has them mapped too (in older results such pages were divided among all who had them: PSS). Socket buffers belong to the kernel and are not in it.",
 	"Response heads differ in length between targets (see the configurations); the bodies do not.",
 	"A closed loop tells how much goes through, not how long a user waits: for that read the fixed rates.",
 	"p99.99 of short runs rests on few requests and is marked.",
@@ -174,8 +174,15 @@ func loadText(r *result.Result) string {
 	if s.NewConnection {
 		how = "a new one for each request"
 	}
-	return fmt.Sprintf("%d connections, %s; %d rounds; %.1f s warm-up, then %.1f s at saturation and %.1f s at each fixed rate.",
-		s.Connections, how, r.Run.Pairs, s.WarmupSeconds, s.SaturationSeconds, s.RateSeconds)
+	return fmt.Sprintf("%d connections, %s; %d rounds; %.1f s warm-up, then %.1f s at saturation%s and %.1f s at each fixed rate%s.",
+		s.Connections, how, r.Run.Pairs, s.WarmupSeconds, s.SaturationSeconds, inTurns(s.SaturationTurns), s.RateSeconds, inTurns(s.RateTurns))
+}
+
+func inTurns(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (in %d turns)", n)
 }
 
 func facts(r *result.Result) [][2]string {

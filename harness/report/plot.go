@@ -263,7 +263,7 @@ func plots(st result.Stored) ([]string, error) {
 	}
 	switch {
 	case hasPhase(r, result.Idle):
-		addBars("Memory with idle connections", "MiB", result.Idle, idlePSS, 1.0/(1<<20))
+		addBars("Memory with idle connections", "MiB", result.Idle, idleMemory, 1.0/(1<<20))
 		addBars("Memory per connection", "bytes", result.Idle, idleConn, 1)
 	case hasPhase(r, result.Objective):
 		addBars("Highest rate that holds the objective", "1/s", result.Objective, held, 1)
@@ -305,7 +305,7 @@ func plots(st result.Stored) ([]string, error) {
 	default:
 		addBars("Requests per second", "1/s", result.Saturation, rps, 1)
 		addBars("CPU per request at saturation", "µs", result.Saturation, cpuMicros, 1)
-		addBars("Memory at saturation", "MiB", result.Saturation, loadPSS, 1.0/(1<<20))
+		addBars("Memory at saturation", "MiB", result.Saturation, loadMemory, 1.0/(1<<20))
 		for _, rate := range r.Scenario.Rates {
 			hs := make([]*hdr.Histogram, len(names))
 			for _, g := range r.Groups {

@@ -20,7 +20,7 @@ func scalingTable(r *result.Result) Table {
 			t.Rows = append(t.Rows, []string{
 				tg.Name, fmt.Sprint(n), count(spread(s, rps)), times(fewest, s, rps, n == counts[0]), fixed(spread(s, cpuMicros), 2),
 				times(fewest, s, cpuMicros, n == counts[0]),
-				percent(spread(s, serverUse)), mib(spread(s, loadPSS)),
+				percent(spread(s, serverUse)), mib(spread(s, loadMemory)),
 			})
 		}
 		t.Notes = append(t.Notes, invalidNote(r, tg.Name, result.Scaling, 0)...)

@@ -93,7 +93,7 @@ func saturationTable(r *result.Result) Table {
 		}
 		t.Rows = append(t.Rows, []string{
 			tg.Name, count(spread(s, rps)) + mark, times(base, s, rps, tg.Name == ref), fixed(spread(s, cpuMicros), 2),
-			times(base, s, cpuMicros, tg.Name == ref), percent(spread(s, serverUse)), percent(spread(s, loadUse)), mib(spread(s, loadPSS)), errorsOf(s),
+			times(base, s, cpuMicros, tg.Name == ref), percent(spread(s, serverUse)), percent(spread(s, loadUse)), mib(spread(s, loadMemory)), errorsOf(s),
 		})
 		t.Notes = append(t.Notes, invalidNote(r, tg.Name, result.Saturation, 0)...)
 		if mark != "" {
@@ -152,13 +152,13 @@ func idleTable(r *result.Result) Table {
 	ref := Reference(r)
 	base := series(r, ref, result.Idle, 0)
 	t := Table{
-		Caption: fmt.Sprintf("Memory (PSS of the process tree) with %s idle connections", group(float64(r.Scenario.Connections))),
+		Caption: fmt.Sprintf("Memory of the process tree with %s idle connections", group(float64(r.Scenario.Connections))),
 		Head:    []string{"target", "memory", "× " + ref, "before", "bytes/connection", "CPU µs per idle second"},
 	}
 	for _, tg := range r.Targets {
 		s := series(r, tg.Name, result.Idle, 0)
 		t.Rows = append(t.Rows, []string{
-			tg.Name, mib(spread(s, idlePSS)), times(base, s, idlePSS, tg.Name == ref), mib(spread(s, idleBase)),
+			tg.Name, mib(spread(s, idleMemory)), times(base, s, idleMemory, tg.Name == ref), mib(spread(s, idleBase)),
 			fixed(spread(s, idleConn), 0), fixed(spread(s, idleCPU), 0),
 		})
 		t.Notes = append(t.Notes, invalidNote(r, tg.Name, result.Idle, 0)...)
@@ -207,7 +207,7 @@ func coldTable(r *result.Result) Table {
 		s := series(r, tg.Name, result.ColdStart, 0)
 		d := spread(s, coldTime)
 		t.Rows = append(t.Rows, []string{
-			tg.Name, fixed(d, 2), fmt.Sprintf("%.2f – %.2f", d.Min, d.Max), times(base, s, coldTime, tg.Name == ref), fixed(spread(s, coldCPU), 2), mib(spread(s, coldPSS)),
+			tg.Name, fixed(d, 2), fmt.Sprintf("%.2f – %.2f", d.Min, d.Max), times(base, s, coldTime, tg.Name == ref), fixed(spread(s, coldCPU), 2), mib(spread(s, coldMemory)),
 		})
 		t.Notes = append(t.Notes, invalidNote(r, tg.Name, result.ColdStart, 0)...)
 	}

@@ -21,7 +21,7 @@ func vanillaTables(r *result.Result) (out []Table) {
 	for _, n := range names {
 		s, own := series(r, n, result.Saturation, 0), series(r, strings.TrimSuffix(n, target.VanillaSuffix), result.Saturation, 0)
 		t.Rows = append(t.Rows, []string{
-			n, count(spread(s, rps)), times(own, s, rps, false), fixed(spread(s, cpuMicros), 2), times(own, s, cpuMicros, false), mib(spread(s, loadPSS)), errorsOf(s),
+			n, count(spread(s, rps)), times(own, s, rps, false), fixed(spread(s, cpuMicros), 2), times(own, s, cpuMicros, false), mib(spread(s, loadMemory)), errorsOf(s),
 		})
 		t.Notes = append(t.Notes, invalidNote(r, n, result.Saturation, 0)...)
 	}

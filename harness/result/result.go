@@ -16,7 +16,7 @@ import (
 const Schema = "blitz.result/6"
 
 // before are the schemas of results from before TLS and HTTP/2, from before laboratories of several hosts, searches and chaos, from before scaling and reloads, from
-// before sections, and from before the CPU was named: what they have is the same here.
+// before sections, and from before turns, memory alone and the name of the CPU: what they have is the same here.
 var before = []string{"blitz.result/1", "blitz.result/2", "blitz.result/3", "blitz.result/4", "blitz.result/5"}
 
 // Phase is what a sample measured.
@@ -128,6 +128,10 @@ type Scenario struct {
 	WarmupSeconds     float64       `json:"warmup_seconds,omitempty"`
 	SaturationSeconds float64       `json:"saturation_seconds,omitempty"`
 	RateSeconds       float64       `json:"rate_seconds,omitempty"`
+	// SaturationTurns and RateTurns are into how many turns the window of a sample was divided, between which the other targets of the round were loaded; 0: it
+	// was loaded in one go, with no other target running.
+	SaturationTurns int `json:"saturation_turns,omitempty"`
+	RateTurns       int `json:"rate_turns,omitempty"`
 	// Rates that were run, requests per second, and those left out with the reason.
 	Rates   []float64 `json:"rates,omitempty"`
 	Skipped []string  `json:"skipped,omitempty"`
@@ -159,7 +163,7 @@ type File struct {
 	Text string `json:"text"`
 }
 
-// Sample is one measurement of one target, by a process started for it alone.
+// Sample is one measurement of one target, of a process started for it alone.
 type Sample struct {
 	Target string  `json:"target"`
 	Phase  Phase   `json:"phase"`
@@ -213,9 +217,19 @@ type Load struct {
 
 // Memory of the process tree, in bytes, at the end of the sample.
 type Memory struct {
-	RSS     int64 `json:"rss_bytes"`
-	PSS     int64 `json:"pss_bytes"`
+	RSS int64 `json:"rss_bytes"`
+	PSS int64 `json:"pss_bytes"`
+	// Alone is what PSS would be if nobody outside the tree had the same files mapped; 0 in older results and where the kernel does not tell.
+	Alone   int64 `json:"alone_bytes,omitempty"`
 	PeakRSS int64 `json:"peak_rss_bytes"`
+}
+
+// Bytes are what the tree is said to need: Alone where it is known, else PSS.
+func (m Memory) Bytes() int64 {
+	if m.Alone > 0 {
+		return m.Alone
+	}
+	return m.PSS
 }
 
 // Conn is a sample with idle connections.

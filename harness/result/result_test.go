@@ -98,8 +98,8 @@ func TestEditedAndFutureFilesAreRefused(t *testing.T) {
 	b, err := Encode(r)
 	require.NoError(t, err)
 	for name, c := range map[string]struct{ old, with, want string }{
-		"future":        {`"blitz.result/6"`, `"blitz.result/7"`, `reader knows "blitz.result/6"`},
-		"no schema":     {`"schema": "blitz.result/6",`, ``, "no schema"},
+		"future":        {`"` + Schema + `"`, `"blitz.result/99"`, `reader knows "` + Schema + `"`},
+		"no schema":     {`"schema": "` + Schema + `",`, ``, "no schema"},
 		"edited figure": {`"responses": 1000`, `"responses": 1001`, "edited"},
 		"edited name":   {`"vm-2core"`, `"epyc"`, "edited"},
 		"edited digest": {`"sha256": "`, `"sha256": "0`, "edited"},

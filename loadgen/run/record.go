@@ -53,7 +53,7 @@ func (s *session) result(p *recorder.Part) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Validity = judge(r, &s.o)
+	r.Validity = runfmt.Judge(r, s.o.MaxLateness)
 	return &Result{Record: r, Response: p.Response, Service: p.Service}, nil
 }
 

@@ -315,8 +315,10 @@ func TestManyConnectionsAndAnUnreachableServer(t *testing.T) {
 }
 
 func TestTableOfAnInvalidRun(t *testing.T) {
-	r := good()
-	r.Params.URL, r.Params.Method = "http://h/", "GET"
+	r := &runfmt.Record{
+		Params:          runfmt.Params{URL: "http://h/", Method: "GET", Mode: runfmt.Open, OfferedRate: 1000, DurationSeconds: 10, WarmupSeconds: 1},
+		MeasuredSeconds: 10, Counts: runfmt.Counts{Requests: 10_000, Completed: 10_000, InWindow: 10_000},
+	}
 	r.Validity = runfmt.Validity{Reasons: []string{"because"}, Warnings: []string{"careful"}}
 	var buf bytes.Buffer
 	require.NoError(t, WriteTable(&buf, r))

@@ -184,8 +184,9 @@ func load() (*runfmt.Record, error) {
 			return nil, err
 		}
 	}
-	if os.Getenv("LATE") != "" {
-		r.Validity = runfmt.Validity{Reasons: []string{"the generator was late"}}
+	if os.Getenv("ERRORS") != "" {
+		r.Errors.Status = n
+		r.Validity = runfmt.Judge(r, time.Millisecond)
 	}
 	return r, nil
 }

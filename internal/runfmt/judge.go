@@ -1,10 +1,8 @@
-package run
+package runfmt
 
 import (
 	"fmt"
 	"time"
-
-	"github.com/blitz-gateway/blitz/internal/runfmt"
 )
 
 const (
@@ -18,9 +16,10 @@ const (
 	maxWait = 0.05
 )
 
-// judge decides whether a run may be believed. Every rule says what was seen and what was allowed.
-func judge(r *runfmt.Record, o *Options) runfmt.Validity {
-	v := runfmt.Validity{Reasons: []string{}}
+// Judge decides whether a run may be believed, whatever its Validity says already. maxLateness is how late the generator itself may have been at the 99th
+// percentile. Every rule says what was seen and what was allowed.
+func Judge(r *Record, maxLateness time.Duration) Validity {
+	v := Validity{Reasons: []string{}}
 	no := func(format string, args ...any) { v.Reasons = append(v.Reasons, fmt.Sprintf(format, args...)) }
 	warn := func(format string, args ...any) { v.Warnings = append(v.Warnings, fmt.Sprintf(format, args...)) }
 	c := r.Counts
@@ -36,18 +35,18 @@ func judge(r *runfmt.Record, o *Options) runfmt.Validity {
 	} else if n > 0 {
 		warn("%d of %d requests had an error", n, c.Requests)
 	}
-	waited := r.Cost.CPUWaitSeconds / r.MeasuredSeconds / float64(o.Threads)
+	waited := r.Cost.CPUWaitSeconds / r.MeasuredSeconds / float64(r.Params.Threads)
 	if waited > maxWait {
 		warn("the generator was ready to run and waited for a CPU %.0f %% of the time: something else runs there, and latencies include the waiting", 100*waited)
 	}
 	late := false
-	if l := time.Duration(r.Cost.Lateness.P99); r.Params.Mode == runfmt.Open && l > o.MaxLateness {
+	if l := time.Duration(r.Cost.Lateness.P99); r.Params.Mode == Open && l > maxLateness {
 		late = true
-		no("the generator itself was late: it sent one request in a hundred %v or more after it could have, allowed are %v", l.Round(time.Microsecond), o.MaxLateness)
+		no("the generator itself was late: it sent one request in a hundred %v or more after it could have, allowed are %v", l.Round(time.Microsecond), maxLateness)
 	}
-	if r.Params.Mode == runfmt.Open && !r.Interrupted {
+	if r.Params.Mode == Open && !r.Interrupted {
 		if got := answered(r); got < minAchieved*float64(c.Requests) {
-			why := fmt.Sprintf("the server, or %d connections to it, did not keep up (at most %d requests waited for a free connection)", o.Connections, r.Cost.MaxBacklog)
+			why := fmt.Sprintf("the server, or %d connections to it, did not keep up (at most %d requests waited for a free connection)", r.Params.Connections, r.Cost.MaxBacklog)
 			switch {
 			case late:
 				why = "the generator was late"
@@ -63,8 +62,8 @@ func judge(r *runfmt.Record, o *Options) runfmt.Validity {
 	if n := r.Connections.Failed; n > 0 {
 		warn("%d connection(s) could not be opened", n)
 	}
-	if used := (r.Cost.CPUUserSeconds + r.Cost.CPUSystemSeconds) / r.MeasuredSeconds / float64(o.Threads); used > fullCPU {
-		warn("the generator used %.0f %% of its %d thread(s): the server may be faster than this", 100*used, o.Threads)
+	if used := (r.Cost.CPUUserSeconds + r.Cost.CPUSystemSeconds) / r.MeasuredSeconds / float64(r.Params.Threads); used > fullCPU {
+		warn("the generator used %.0f %% of its %d thread(s): the server may be faster than this", 100*used, r.Params.Threads)
 	}
 	v.Valid = len(v.Reasons) == 0
 	return v
@@ -72,7 +71,7 @@ func judge(r *runfmt.Record, o *Options) runfmt.Validity {
 
 // answered is how many responses the window would have seen in a steady state. A request that is sent just before the end is
 // answered after it; with a warm-up the first answers of the window make up for that, without one there are none.
-func answered(r *runfmt.Record) float64 {
+func answered(r *Record) float64 {
 	rate := float64(r.Counts.Requests) / r.MeasuredSeconds
 	fill := float64(r.Latency.Service.P50)/1e9 - r.Params.WarmupSeconds
 	return float64(r.Counts.InWindow) + rate*max(fill, 0)
