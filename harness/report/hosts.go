@@ -85,7 +85,7 @@ var unrecorded = machine.CPU{}.String()
 func moves(name string, runs []runView, at map[result.RunOn]result.Place) (out []string) {
 	for _, r := range runs {
 		if p := at[result.RunOn{Machine: name, Run: r.ID}]; len(p.Moved) > 0 {
-			out = append(out, fmt.Sprintf("Run %s was on another host than the one before it: %s.", r.ID, strings.Join(p.Moved, "; ")))
+			out = append(out, fmt.Sprintf("Run %s was not on the same kind of machine as the one before it: %s.", r.ID, strings.Join(p.Moved, "; ")))
 		}
 	}
 	return out
