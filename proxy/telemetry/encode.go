@@ -1,8 +1,9 @@
 package telemetry
 
 import (
+	"encoding/binary"
 	"math/bits"
-	"strconv"
+	"slices"
 	"time"
 	"unicode/utf8"
 )
@@ -44,34 +45,80 @@ func (s *stamp) render(t time.Time) {
 // text is what escapers take: bytes from the network or names of ours.
 type text interface{ ~string | ~[]byte }
 
-// plain is the length of the front of s that every format takes as it is: printable ASCII but for quotes and backslashes. Most values are nothing else.
-func plain[T text](s T) int {
-	const ones = 0x0101010101010101
-	i := 0
-	for ; i+8 <= len(s); i += 8 { // eight bytes at once
-		b := s[i : i+8]
-		w := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 | uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
-		quotes, backslashes := w^('"'*ones), w^('\\'*ones)
-		// The high bit of a byte is set where it is beyond ASCII, below a space, a quote, a backslash or DEL. A borrow or carry may set it in a byte above one
-		// of those, too: only the lowest counts.
-		if bad := (w | (w - ' '*ones) | (quotes - ones) | (backslashes - ones) | (w + ones)) & (0x80 * ones); bad != 0 {
-			return i + bits.TrailingZeros64(bad)/8
-		}
+const everyByte = 0x0101010101010101
+
+// special has the high bit of the first byte of w set, and none below, that not every format takes as it is; 0: there is none. Printable ASCII but for quotes and
+// backslashes is taken.
+func special(w uint64) uint64 {
+	quotes, backslashes := w^('"'*everyByte), w^('\\'*everyByte)
+	// The high bit of a byte is set where it is beyond ASCII, below a space, a quote, a backslash or DEL. A borrow or carry may set it in a byte above one
+	// of those, too: only the lowest counts.
+	return (w | (w - ' '*everyByte) | (quotes - everyByte) | (backslashes - everyByte) | (w + everyByte)) & (0x80 * everyByte)
+}
+
+// appendPlain appends the front of s that every format takes as it is, and returns its length. Most values are nothing else. Eight bytes at once are looked at and
+// written on the way; what proves not to be plain is behind the end.
+func appendPlain[T text](dst []byte, s T) (_ []byte, n int) {
+	at := len(dst)
+	if cap(dst)-at < len(s)+8 {
+		dst = slices.Grow(dst, len(s)+8)
 	}
-	for ; i < len(s); i++ {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f {
-			break
+	room := dst[at:cap(dst)]
+	for n+8 <= len(s) {
+		w := eight(s, n)
+		binary.LittleEndian.PutUint64(room[n:], w)
+		if bad := special(w); bad != 0 {
+			n += bits.TrailingZeros64(bad) / 8
+			return dst[:at+n], n
 		}
+		n += 8
 	}
-	return i
+	rest := len(s) - n
+	switch {
+	case rest == 0:
+		return dst[:at+n], n
+	case n > 0: // the last eight, of which the first are known
+		n = len(s) - 8
+		w := eight(s, n)
+		binary.LittleEndian.PutUint64(room[n:], w)
+		if bad := special(w); bad != 0 {
+			n += bits.TrailingZeros64(bad) / 8
+			return dst[:at+n], n
+		}
+		return dst[:at+len(s)], len(s)
+	}
+	var w uint64
+	for i := rest - 1; i >= 0; i-- {
+		w = w<<8 | uint64(s[i])
+	}
+	binary.LittleEndian.PutUint64(room, w)
+	n = rest
+	if bad := special(w | ' '*everyByte<<(8*rest)); bad != 0 {
+		n = bits.TrailingZeros64(bad) / 8
+	}
+	return dst[:at+n], n
+}
+
+// eight are the bytes of s from i, the first in the lowest byte.
+func eight[T text](s T, i int) uint64 {
+	b := s[i : i+8]
+	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 | uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
 }
 
 // appendJSON appends the inside of a JSON string (RFC 8259 section 7) for s, at most about limit bytes and a mark. Bytes that are not UTF-8 become
 // U+FFFD, one for each byte, as encoding/json does.
 func appendJSON[T text](dst []byte, s T, limit int) []byte {
 	end := len(dst) + limit
-	i := min(plain(s), limit-6)
-	for dst = append(dst, s[:i]...); i < len(s); {
+	dst, i := appendPlain(dst, s[:min(len(s), limit-6)])
+	if i == len(s) {
+		return dst
+	}
+	return escapeJSON(dst, s, i, end)
+}
+
+// escapeJSON appends s[i:], up to about end bytes in dst.
+func escapeJSON[T text](dst []byte, s T, i, end int) []byte {
+	for i < len(s) {
 		if len(dst) >= end-6 {
 			return append(dst, cutMark...)
 		}
@@ -114,8 +161,8 @@ func appendQuoted[T text](dst []byte, s T, limit int) []byte {
 
 func appendEscaped[T text](dst []byte, s T, limit int) []byte {
 	end := len(dst) + limit
-	i := min(plain(s), limit-4)
-	for dst = append(dst, s[:i]...); i < len(s); {
+	dst, i := appendPlain(dst, s[:min(len(s), limit-4)])
+	for i < len(s) {
 		if len(dst) >= end-4 {
 			return append(dst, cutMark...)
 		}
@@ -142,5 +189,3 @@ func appendEscaped[T text](dst []byte, s T, limit int) []byte {
 	}
 	return dst
 }
-
-func appendMicros(dst []byte, ns int64) []byte { return strconv.AppendInt(dst, ns/1000, 10) }

@@ -100,8 +100,9 @@ func TestNastyTexts(t *testing.T) {
 	}
 }
 
-// Each byte at each place of a value, among others that are plain and that are not.
+// Each byte at each place of a value, among others that are plain and that are not: what is plain is appended, with room behind it and without.
 func TestPlain(t *testing.T) {
+	roomy := make([]byte, 1, 64)
 	for c := range 256 {
 		special := c < ' ' || c == '"' || c == '\\' || c >= 0x7f
 		for n := range 20 {
@@ -113,11 +114,16 @@ func TestPlain(t *testing.T) {
 					if special {
 						want = at
 					}
-					require.Equal(t, want, plain(s), "%q", s)
+					got, length := appendPlain(roomy, s)
+					require.Equal(t, want, length, "%q", s)
+					require.Equal(t, "\x00"+string(s[:want]), string(got))
 					if at+1 < n { // what follows does not matter
 						s[at+1] = 0xff
-						require.Equal(t, min(want, at+1), plain(string(s)), "%q", s)
+						want = min(want, at+1)
 					}
+					got, length = appendPlain([]byte{0}, string(s))
+					require.Equal(t, want, length, "%q", s)
+					require.Equal(t, "\x00"+string(s[:want]), string(got))
 				}
 			}
 		}

@@ -3,7 +3,6 @@ package telemetry
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -122,7 +121,7 @@ func (s *stamp) appendField(dst []byte, e *Entry, f field, text bool) []byte {
 			return dst
 		}
 		if text {
-			return e.Client.AppendTo(dst)
+			return appendClient(dst, e.Client)
 		}
 		return append(e.Client.AppendTo(append(dst, '"')), '"')
 	case 3:
@@ -135,9 +134,9 @@ func (s *stamp) appendField(dst []byte, e *Entry, f field, text bool) []byte {
 		return appendValue(dst, e.Query, maxLong, text)
 	case 7:
 		dst = append(append(dst, `"HTTP/`...), '0'+max(e.Major, 1), '.')
-		return append(strconv.AppendUint(dst, uint64(e.Minor), 10), '"')
+		return append(appendUint(dst, uint64(e.Minor)), '"')
 	case 8:
-		return strconv.AppendInt(dst, int64(e.Status), 10)
+		return appendInt(dst, int64(e.Status))
 	case 9:
 		if e.Flags == 0 {
 			return dst
@@ -147,9 +146,9 @@ func (s *stamp) appendField(dst []byte, e *Entry, f field, text bool) []byte {
 		}
 		return append(e.Flags.Append(append(dst, '"')), '"')
 	case 10:
-		return strconv.AppendInt(dst, e.BytesIn, 10)
+		return appendInt(dst, e.BytesIn)
 	case 11:
-		return strconv.AppendInt(dst, e.BytesOut, 10)
+		return appendInt(dst, e.BytesOut)
 	case 12:
 		if e.Duration < 0 {
 			return dst
@@ -164,7 +163,7 @@ func (s *stamp) appendField(dst []byte, e *Entry, f field, text bool) []byte {
 		if e.Attempts == 0 {
 			return dst
 		}
-		return strconv.AppendInt(dst, int64(e.Attempts), 10)
+		return appendInt(dst, int64(e.Attempts))
 	case 15:
 		return appendValue(dst, e.Route, maxShort, text)
 	case 16:

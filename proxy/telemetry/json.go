@@ -1,7 +1,5 @@
 package telemetry
 
-import "strconv"
-
 // appendJSONLine appends e as one JSON object and a line feed. Times are integers in microseconds, sizes in bytes.
 func (s *stamp) appendJSONLine(dst []byte, e *Entry) []byte {
 	dst = append(dst, `{"time":"`...)
@@ -10,7 +8,7 @@ func (s *stamp) appendJSONLine(dst []byte, e *Entry) []byte {
 	dst = jsonText(dst, `,"listener":"`, e.Listener, maxShort)
 	if e.Client.IsValid() {
 		dst = append(dst, `,"client":"`...)
-		dst = e.Client.AppendTo(dst)
+		dst = appendClient(dst, e.Client)
 		dst = append(dst, '"')
 	}
 	dst = jsonText(dst, `,"method":"`, e.Method, maxMethod)
@@ -19,18 +17,18 @@ func (s *stamp) appendJSONLine(dst []byte, e *Entry) []byte {
 	dst = jsonText(dst, `,"query":"`, e.Query, maxLong)
 	dst = append(dst, `,"protocol":"HTTP/`...)
 	dst = append(dst, '0'+max(e.Major, 1), '.')
-	dst = strconv.AppendUint(dst, uint64(e.Minor), 10)
+	dst = appendUint(dst, uint64(e.Minor))
 	dst = append(dst, `","status":`...)
-	dst = strconv.AppendInt(dst, int64(e.Status), 10)
+	dst = appendInt(dst, int64(e.Status))
 	if e.Flags != 0 {
 		dst = append(dst, `,"flags":"`...)
 		dst = e.Flags.Append(dst)
 		dst = append(dst, '"')
 	}
 	dst = append(dst, `,"bytes_in":`...)
-	dst = strconv.AppendInt(dst, e.BytesIn, 10)
+	dst = appendInt(dst, e.BytesIn)
 	dst = append(dst, `,"bytes_out":`...)
-	dst = strconv.AppendInt(dst, e.BytesOut, 10)
+	dst = appendInt(dst, e.BytesOut)
 	if e.Duration >= 0 {
 		dst = append(dst, `,"duration_us":`...)
 		dst = appendMicros(dst, e.Duration)
@@ -41,7 +39,7 @@ func (s *stamp) appendJSONLine(dst []byte, e *Entry) []byte {
 	}
 	if e.Attempts > 0 {
 		dst = append(dst, `,"attempts":`...)
-		dst = strconv.AppendInt(dst, int64(e.Attempts), 10)
+		dst = appendInt(dst, int64(e.Attempts))
 	}
 	dst = jsonText(dst, `,"route":"`, e.Route, maxShort)
 	dst = jsonText(dst, `,"cluster":"`, e.Cluster, maxShort)
@@ -61,7 +59,5 @@ func jsonText[T text](dst []byte, open string, s T, limit int) []byte {
 	if len(s) == 0 {
 		return dst
 	}
-	dst = append(dst, open...)
-	dst = appendJSON(dst, s, limit)
-	return append(dst, '"')
+	return append(appendJSON(append(dst, open...), s, limit), '"')
 }

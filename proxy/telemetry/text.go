@@ -1,7 +1,5 @@
 package telemetry
 
-import "strconv"
-
 // appendTextLine appends e as a line for people and for tools that split at spaces outside of quotes:
 //
 //	time client "METHOD path?query HTTP/1.x" "host" status flags bytes_in bytes_out duration_us upstream_us attempts
@@ -10,7 +8,7 @@ func (s *stamp) appendTextLine(dst []byte, e *Entry) []byte {
 	dst = s.append(dst, e.Time)
 	dst = append(dst, ' ')
 	if e.Client.IsValid() {
-		dst = e.Client.AppendTo(dst)
+		dst = appendClient(dst, e.Client)
 	} else {
 		dst = append(dst, '-')
 	}
@@ -24,17 +22,17 @@ func (s *stamp) appendTextLine(dst []byte, e *Entry) []byte {
 	}
 	dst = append(dst, ` HTTP/`...)
 	dst = append(dst, '0'+max(e.Major, 1), '.')
-	dst = strconv.AppendUint(dst, uint64(e.Minor), 10)
+	dst = appendUint(dst, uint64(e.Minor))
 	dst = append(dst, '"')
 	dst = quotedOrDash(dst, e.Host, maxShort)
 	dst = append(dst, ' ')
-	dst = strconv.AppendInt(dst, int64(e.Status), 10)
+	dst = appendInt(dst, int64(e.Status))
 	dst = append(dst, ' ')
 	dst = e.Flags.Append(dst)
 	dst = append(dst, ' ')
-	dst = strconv.AppendInt(dst, e.BytesIn, 10)
+	dst = appendInt(dst, e.BytesIn)
 	dst = append(dst, ' ')
-	dst = strconv.AppendInt(dst, e.BytesOut, 10)
+	dst = appendInt(dst, e.BytesOut)
 	dst = microsOrDash(dst, e.Duration)
 	if e.Attempts > 0 {
 		dst = microsOrDash(dst, e.UpstreamTime)
@@ -42,7 +40,7 @@ func (s *stamp) appendTextLine(dst []byte, e *Entry) []byte {
 		dst = append(dst, ` -`...)
 	}
 	dst = append(dst, ' ')
-	dst = strconv.AppendInt(dst, int64(e.Attempts), 10)
+	dst = appendInt(dst, int64(e.Attempts))
 	dst = quotedOrDash(dst, e.Listener, maxShort)
 	dst = quotedOrDash(dst, e.Route, maxShort)
 	dst = quotedOrDash(dst, e.Cluster, maxShort)

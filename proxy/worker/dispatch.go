@@ -18,7 +18,6 @@ type scratch struct {
 	find    route.Request
 	allow   []byte
 	traffic trafficScratch
-	entry   telemetry.Entry
 }
 
 // allowAny is the Allow of a 405 for TRACE, which no route can have.
@@ -150,8 +149,7 @@ func (w *Worker) Ended(x *exchange.Exchange) {
 	if w.opt.Log == nil || !w.opt.Log.Wants(x.Status, x.Flags, now-x.Start) {
 		return
 	}
-	e := &w.scratch.entry
-	*e = telemetry.Entry{
+	e := telemetry.Entry{
 		Time: w.loop.Wall(), Method: x.Log.Method, Host: x.Log.Host, Path: x.Log.Path, Query: x.Log.Query,
 		UserAgent: x.Log.UserAgent, RequestID: x.Log.RequestID, Major: x.Major, Minor: x.Minor, Status: x.Status, Flags: x.Flags,
 		BytesIn: x.BytesIn, BytesOut: x.BytesOut, Duration: now - x.Start, Route: x.Route, Cluster: x.Cluster,
@@ -166,5 +164,5 @@ func (w *Worker) Ended(x *exchange.Exchange) {
 			e.TLSVersion, e.TLSSuite, e.ALPN, e.ServerName = t.VersionName(), t.SuiteName(), t.ALPN, t.ServerName
 		}
 	}
-	w.opt.Log.Log(e)
+	w.opt.Log.Log(&e)
 }
