@@ -207,24 +207,31 @@ func (c *core) sendDone(s *slot, err error) {
 // recvEnd tells the handler that nothing more will be received.
 func (c *core) recvEnd(s *slot, err error) {
 	s.state = s.state&^(sRecvOn|sRecvStop|sRecvOnce|sReadable) | sRecvEnded
-	s.recv = nil
+	s.recv, s.src = nil, nil
 	s.h.OnRecvEnd(err)
 }
 
-// beginRecvInto checks and records a RecvInto. False when there is nothing to do.
-func (c *core) beginRecvInto(id ID, p []byte) (*slot, bool) {
+// beginRecvInto checks and records a RecvInto, or with src a RecvReady. False when there is nothing to do.
+func (c *core) beginRecvInto(id ID, p []byte, src BufferSource) (*slot, bool) {
 	s := c.slots.get(id)
 	if s == nil || s.is(sClosing|sListener|sRecvEnded) {
 		return nil, false
 	}
-	if s.is(sRecvOn|sRecvStop|sRecvOnce) || len(p) == 0 {
+	if s.is(sRecvOn|sRecvStop|sRecvOnce) || len(p) == 0 && src == nil {
 		panic("loop: RecvInto with no room, or while a receive is on")
 	}
 	s.state |= sRecvOnce
-	s.recv = p
+	s.recv, s.src = p, src
 	if s.is(sBroken) {
 		c.queue(s, id)
 		return nil, false
 	}
 	return s, true
+}
+
+// noBuffer ends a RecvReady whose source has no buffer.
+func (c *core) noBuffer(s *slot) {
+	s.state &^= sRecvOnce
+	s.src = nil
+	s.h.OnRecvStopped()
 }

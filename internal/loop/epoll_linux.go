@@ -215,6 +215,12 @@ func (e *epollLoop) receive(s *slot, id ID) {
 		once := s.is(sRecvOnce)
 		if once {
 			p = s.recv
+			if s.src != nil {
+				if p = s.src.Buffer(); p == nil {
+					e.noBuffer(s)
+					return
+				}
+			}
 		}
 		n, errno := readFD(int(s.fd), p)
 		e.stats.Submitted++
@@ -237,7 +243,7 @@ func (e *epollLoop) receive(s *slot, id ID) {
 		}
 		if once {
 			s.state &^= sRecvOnce
-			s.recv = nil
+			s.recv, s.src = nil, nil
 		}
 		s.h.OnRecv(p[:n])
 		if e.dead(s, id) || !s.is(sReadable) || !s.is(sRecvOn|sRecvOnce) {

@@ -125,8 +125,13 @@ func (e *epollLoop) StopRecv(id ID) {
 }
 
 // RecvInto implements Loop.
-func (e *epollLoop) RecvInto(id ID, p []byte) {
-	if s, ok := e.beginRecvInto(id, p); ok && s.is(sReadable) {
+func (e *epollLoop) RecvInto(id ID, p []byte) { e.recvOnce(id, p, nil) }
+
+// RecvReady implements ReadyReceiver.
+func (e *epollLoop) RecvReady(id ID, src BufferSource) { e.recvOnce(id, nil, src) }
+
+func (e *epollLoop) recvOnce(id ID, p []byte, src BufferSource) {
+	if s, ok := e.beginRecvInto(id, p, src); ok && s.is(sReadable) {
 		e.queue(s, id)
 	}
 }

@@ -20,6 +20,10 @@ type Host interface {
 	Blocking(fd int)
 	// Tune sets TCP_NODELAY and what else a listening or connecting socket wants.
 	Tune(fd int)
+	// Recv receives what is there and Send sends what there is room for, from and to a connected socket; they never wait, whatever its blocking mode
+	// (EAGAIN). Send raises no SIGPIPE.
+	Recv(fd int, p []byte) (int, unix.Errno)
+	Send(fd int, p []byte) (int, unix.Errno)
 	// LingerNone makes closing fd send RST.
 	LingerNone(fd int)
 	ShutdownWrite(fd int)
@@ -39,6 +43,8 @@ func (systemHost) Clock() clock.Clock                          { return clock.Sy
 func (systemHost) Socket(to Addr) (int, error)                 { return dialSocket(to, 0) }
 func (systemHost) Blocking(fd int)                             { _ = unix.SetNonblock(fd, false) }
 func (systemHost) Tune(fd int)                                 { tune(fd) }
+func (systemHost) Recv(fd int, p []byte) (int, unix.Errno)     { return readFD(fd, p) }
+func (systemHost) Send(fd int, p []byte) (int, unix.Errno)     { return sendFD(fd, p, 0) }
 func (systemHost) LingerNone(fd int)                           { lingerNone(fd) }
 func (systemHost) ShutdownWrite(fd int)                        { _ = unix.Shutdown(fd, unix.SHUT_WR) }
 func (systemHost) CloseFD(fd int)                              { unix.Close(fd) }

@@ -140,6 +140,23 @@ type FinalSender interface {
 	SendFinal(id ID, p []byte)
 }
 
+// ReadyReceiver is a Loop that can wait for bytes without holding a buffer for them.
+type ReadyReceiver interface {
+	// RecvReady is RecvInto whose buffer is asked of src only when there is something to receive. Rules and events are those of RecvInto. When src
+	// has none, nothing is received and OnRecvStopped follows.
+	//
+	// What OnRecv passes on with Send leaves at once where the kernel takes it. With io_uring its OnSend also comes before the next OnRecv of any such
+	// receive: a relay has one buffer on the way at a time, which stays in the cache.
+	RecvReady(id ID, src BufferSource)
+}
+
+// BufferSource lends the buffer of a RecvReady.
+type BufferSource interface {
+	// Buffer returns memory that belongs to the loop as that of RecvInto does, nil when there is none. Asked again before any event, because
+	// there was nothing to receive after all, it returns the same.
+	Buffer() []byte
+}
+
 // Addr is a destination or the address of a listener: a TCP address and port, or the path of a Unix socket.
 type Addr struct {
 	TCP  netip.AddrPort

@@ -26,7 +26,7 @@ const (
 	sConnectDone                    // local event: OnConnect(err)
 	sRecvOn                         // multishot receive wanted
 	sRecvStop                       // StopRecv called, OnRecvStopped owed
-	sRecvOnce                       // RecvInto in progress
+	sRecvOnce                       // RecvInto or RecvReady in progress
 	sRecvEnded                      // OnRecvEnd delivered
 	sSending                        // Send in progress
 	sSendDone                       // local event: OnSend(sent, err)
@@ -38,12 +38,13 @@ const (
 	sFinal                          // the Send in progress is the last one: its end waits for the FIN
 )
 
-// slot is everything the loop knows of one socket: 160 bytes.
+// slot is everything the loop knows of one socket: 176 bytes.
 type slot struct {
 	h     Handler
 	acc   Acceptor
 	send  []byte         // what is left of the Send in flight
 	recv  []byte         // destination of the RecvInto in flight
+	src   BufferSource   // of the RecvReady in flight
 	sent  int            // bytes of the Send in flight that are gone
 	err   error          // of a failed Dial, Attach or Send
 	to    unsafe.Pointer // uring: *rawAddr of the Dial in progress

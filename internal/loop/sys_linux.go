@@ -82,7 +82,7 @@ func (c *epollCalls) sleep(ep int, events []unix.EpollEvent, budget int64) (int,
 
 func readFD(fd int, p []byte) (int, unix.Errno) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))),
-		uintptr(len(p)), 0, 0, 0)
+		uintptr(len(p)), unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}

@@ -160,6 +160,10 @@ func (u *uringLoop) receivedInto(s *slot, id ID, c *uring.CQE) {
 	if u.final(s, id, opRecvInto) {
 		return
 	}
+	if s.src != nil {
+		u.ready(s, id, c.Res)
+		return
+	}
 	p := s.recv
 	switch errno := unix.Errno(-c.Res); {
 	case c.Res > 0:

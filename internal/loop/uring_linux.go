@@ -23,6 +23,7 @@ type uringLoop struct {
 	rearm  []ID             // receives and accepts that ended by themselves
 	addrs  []unsafe.Pointer // free *rawAddr
 	wakeOn bool             // the poll of wakeFD is armed
+	relays bool             // the handler of a RecvReady is on the stack
 }
 
 // Operations the kernel holds, in slot.ops.

@@ -141,7 +141,7 @@ func (u *uringLoop) StopRecv(id ID) {
 
 // RecvInto implements Loop.
 func (u *uringLoop) RecvInto(id ID, p []byte) {
-	if s, ok := u.beginRecvInto(id, p); ok {
+	if s, ok := u.beginRecvInto(id, p, nil); ok {
 		u.armRecvInto(s, id)
 	}
 }
@@ -153,7 +153,7 @@ func (u *uringLoop) armRecvInto(s *slot, id ID) {
 
 // Send implements Loop.
 func (u *uringLoop) Send(id ID, p []byte) {
-	if s, ok := u.beginSend(id, p); ok {
+	if s, ok := u.beginSend(id, p); ok && !u.sentAtOnce(s, id) {
 		u.armSend(s, id)
 	}
 }

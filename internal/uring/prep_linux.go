@@ -83,6 +83,11 @@ func (e *SQE) PollMulti(c Cookie, fd int, events uint32) {
 	*e = SQE{Opcode: OpcodePollAdd, Fd: int32(fd), Len: PollMultishot, OpFlags: events, UserData: uint64(c)}
 }
 
+// Poll completes once the descriptor is ready for events.
+func (e *SQE) Poll(c Cookie, fd int, events uint32) {
+	*e = SQE{Opcode: OpcodePollAdd, Fd: int32(fd), OpFlags: events, UserData: uint64(c)}
+}
+
 // Timeout completes with ETIME after ts, or with 0 after count other completions (0: no count). ts is copied when
 // the SQE is submitted.
 func (e *SQE) Timeout(c Cookie, ts *unix.Timespec, count uint32) {

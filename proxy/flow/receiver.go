@@ -8,7 +8,7 @@ const (
 	recvOff      recvMode = iota
 	recvMulti             // multishot into the loop's provided buffers
 	recvStopping          // StopRecv was called, OnRecvStopped is due
-	recvInto              // one receive into buf is in flight
+	recvInto              // one receive is in flight, into buf, or into what Buffer gives once there is something to receive
 )
 
 // Receiver is the receive side of a socket: what is wanted and what is running. Small messages arrive by multishot receive. A
@@ -19,6 +19,7 @@ type Receiver struct {
 	ended    bool
 	buf      []byte
 	limit    int
+	pool     *Pool // where Buffer takes one from
 }
 
 // Start wants the multishot receive.
@@ -60,16 +61,19 @@ func (r *Receiver) apply(l loop.Loop, id loop.ID, p *Pool) {
 			r.is = recvMulti
 			l.StartRecv(id)
 		case recvInto:
-			buf := p.LargeBuffer()
+			r.pool = p
+			if ready, ok := l.(loop.ReadyReceiver); ok {
+				r.is = recvInto
+				ready.RecvReady(id, r)
+				return
+			}
+			buf := r.Buffer()
 			if buf == nil { // out of budget: the loop's own buffers still work
 				r.is = recvMulti
 				l.StartRecv(id)
 				return
 			}
-			r.is, r.buf = recvInto, buf
-			if r.limit > 0 {
-				buf = buf[:r.limit]
-			}
+			r.is = recvInto
 			l.RecvInto(id, buf)
 		}
 	case recvMulti:
@@ -80,8 +84,30 @@ func (r *Receiver) apply(l loop.Loop, id loop.ID, p *Pool) {
 	}
 }
 
+// Buffer implements loop.BufferSource: a large buffer up to the limit, nil when the pool's budget is used up.
+func (r *Receiver) Buffer() []byte {
+	if r.buf == nil {
+		r.buf = r.pool.LargeBuffer()
+	}
+	if r.buf != nil && r.limit > 0 {
+		return r.buf[:r.limit:r.limit]
+	}
+	return r.buf
+}
+
+// Holds tells whether waiting for large buffers holds one: with a loop that cannot take it when there is something to receive.
+func Holds(l loop.Loop) bool {
+	_, ready := l.(loop.ReadyReceiver)
+	return !ready
+}
+
 // Stopped is to be called from OnRecvStopped.
 func (r *Receiver) Stopped(l loop.Loop, id loop.ID, p *Pool) {
+	if r.is == recvInto && r.want == recvInto { // Buffer had none: the loop's own still work
+		r.is = recvMulti
+		l.StartRecv(id)
+		return
+	}
 	r.is = recvOff
 	r.apply(l, id, p)
 }

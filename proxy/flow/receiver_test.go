@@ -131,3 +131,44 @@ func TestReceiverKeepsTheContract(t *testing.T) {
 		require.Zero(t, pool.InUse())
 	}
 }
+
+// readies is the receive side of a loop that takes buffers when there is something to receive.
+type readies struct {
+	receives
+	src loop.BufferSource
+}
+
+func (l *readies) RecvReady(_ loop.ID, src loop.BufferSource) { l.src = src }
+
+func TestReceiverHoldsNoBufferWhileItWaits(t *testing.T) {
+	pool := NewPool(64, 256, 256)
+	l := new(readies)
+	require.False(t, Holds(l))
+	require.True(t, Holds(new(receives)))
+	var r Receiver
+	r.Large(l, 1, pool, 100)
+	require.NotNil(t, l.src)
+	require.Zero(t, pool.InUse(), "nothing has come")
+
+	b := l.src.Buffer()
+	require.Len(t, b, 100, "no more than was asked for")
+	require.Equal(t, 100, cap(b), "a receive that fills it can be told")
+	require.Same(t, &b[0], &l.src.Buffer()[0], "asked again it is the same")
+	whole := r.Take()
+	require.Len(t, whole, 256)
+
+	// The budget is used up: the loop's own buffers do instead, until large ones are wanted again.
+	r.Large(l, 1, pool, 0)
+	require.Nil(t, l.src.Buffer())
+	r.Stopped(l, 1, pool)
+	require.True(t, l.multi)
+	require.Nil(t, r.Take(), "multishot bytes belong to the loop")
+	pool.Put(whole)
+	r.Large(l, 1, pool, 0)
+	require.True(t, l.stopping)
+	l.multi, l.src = false, nil
+	r.Stopped(l, 1, pool)
+	require.Len(t, l.src.Buffer(), 256)
+	r.End(pool)
+	require.Zero(t, pool.InUse())
+}

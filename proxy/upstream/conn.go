@@ -38,6 +38,7 @@ type Conn struct {
 	stage     uint8  // of encoding a kept request, see kept_h1.go
 	chunked   bool   // its body
 	out       []byte // what is in flight of it, a buffer of the pool
+	bulk      bool   // the last response was a large one, or there was none
 	full      bool   // the last receive filled its buffer: there may be more behind it
 	interim   int    // interim responses so far
 	sentBytes int
@@ -89,7 +90,8 @@ func (c *Conn) OnConnect(err error) {
 // ready sends the first request of the connection.
 func (c *Conn) ready() {
 	e := c.env()
-	c.recv.Start(c.l, c.id, e.Pool)
+	c.bulk = true // unless the first response tells otherwise: many may begin at once
+	c.await()
 	q := c.req
 	e.Loop.Disarm(&q.timer)
 	q.Flush()

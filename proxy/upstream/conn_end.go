@@ -14,6 +14,7 @@ func (c *Conn) finish(extra bool) {
 	e := c.env()
 	reusable := c.keepAlive && !extra && !c.untilEOF && c.whole(q) && !c.sending && !c.recv.Ended() &&
 		c.sendErr == nil && !x.Tunnel
+	c.bulk = x.BytesOut > largeBody
 	trailers := c.body.Trailers()
 	q.judgeEnd(trailers)
 	q.conn, c.req = nil, nil
@@ -46,7 +47,7 @@ func (c *Conn) park() {
 		c.shut()
 		return
 	}
-	c.recv.Start(c.l, c.id, e.Pool)
+	c.await()
 	p.push(c)
 	e.Loop.Arm(&c.timer, p.client.c.KeepAlive)
 	p.serve()

@@ -4,6 +4,7 @@ import (
 	"github.com/blitz-gateway/blitz/internal/wire"
 	"github.com/blitz-gateway/blitz/internal/wire/h1"
 	"github.com/blitz-gateway/blitz/proxy/exchange"
+	"github.com/blitz-gateway/blitz/proxy/flow"
 )
 
 // OnRecv implements loop.Handler.
@@ -28,7 +29,7 @@ func (c *Conn) OnRecv(p []byte) {
 		return
 	}
 	down := q.x.Down // the exchange may be over when the bytes are parsed
-	c.full = len(p) >= e.BufferSize && buf == nil || len(p) == cap(buf)
+	c.full = len(p) >= e.BufferSize && buf == nil || buf != nil && len(p) == cap(p)
 	if buf != nil {
 		c.large(buf, len(p))
 	} else {
@@ -184,6 +185,18 @@ func (c *Conn) recvLarge() {
 	c.recv.Large(c.l, c.id, e.Pool, limit)
 }
 
+// await receives the beginning of a response. Behind a large one the next is likely to be large, too. By multishot receive the kernel would
+// deliver all that is there of it before the change to large buffers takes effect, and every byte would be copied once more; so the connection stays
+// with large buffers, and only as much as has to be copied together with the head comes by itself.
+func (c *Conn) await() {
+	e := c.env()
+	if c.bulk && !flow.Holds(c.l) {
+		c.recv.Large(c.l, c.id, e.Pool, int64(e.BufferSize))
+		return
+	}
+	c.recv.Start(c.l, c.id, e.Pool)
+}
+
 // large handles buf[:n], received straight into a large buffer that is ours.
 func (c *Conn) large(buf []byte, n int) {
 	e := c.env()
@@ -207,7 +220,11 @@ func (c *Conn) large(buf []byte, n int) {
 	}
 	c.take(buf[:n])
 	e.Pool.Put(buf)
-	if c.req == q && !c.paused && !c.closing {
+	switch {
+	case c.req != q || c.paused || c.closing:
+	case !c.inBody:
+		c.await()
+	default:
 		c.recvLarge()
 	}
 }

@@ -24,8 +24,8 @@ import (
 const (
 	// smallBuffer holds a head with a small body: one send for a typical response.
 	smallBuffer = 8 << 10
-	// largeBuffer moves bodies, and holds the largest head.
-	largeBuffer = 64 << 10
+	// largeBuffer moves bodies, and holds the largest head. What is received into one is sent while the core's second-level cache still holds it.
+	largeBuffer = 128 << 10
 	// minPool is the least a worker can work with.
 	minPool = 8 << 20
 	// trimEvery is how often memory that was not needed is given back.

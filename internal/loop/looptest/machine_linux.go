@@ -85,6 +85,45 @@ func (m *machine) LingerNone(fd int) {
 	}
 }
 
+// Recv implements loop.Host.
+func (m *machine) Recv(fd int, p []byte) (int, unix.Errno) {
+	m.k.mu.Lock()
+	defer m.k.mu.Unlock()
+	m.work++
+	f := m.k.files[fd]
+	switch {
+	case f == nil || f.end == nil:
+		return 0, unix.EBADF
+	case m.k.chance(m.k.faults.Spurious):
+		return 0, unix.EAGAIN
+	case len(f.end.in) > 0 && m.k.chance(m.k.faults.ResetRecv):
+		f.end.breakOff()
+		return 0, unix.ECONNRESET
+	case len(f.end.in) > 0 && m.k.chance(m.k.faults.ShortRecv):
+		p = p[:m.k.part(len(p))]
+	}
+	return f.end.read(p)
+}
+
+// Send implements loop.Host.
+func (m *machine) Send(fd int, p []byte) (int, unix.Errno) {
+	m.k.mu.Lock()
+	defer m.k.mu.Unlock()
+	m.work++
+	f := m.k.files[fd]
+	switch {
+	case f == nil || f.end == nil:
+		return 0, unix.EBADF
+	case m.k.chance(m.k.faults.Spurious):
+		return 0, unix.EAGAIN
+	case m.k.chance(m.k.faults.ResetSend):
+		return 0, f.end.breakSend()
+	case m.k.chance(m.k.faults.ShortSend):
+		p = p[:m.k.part(len(p))]
+	}
+	return f.end.write(p)
+}
+
 // ShutdownWrite implements loop.Host.
 func (m *machine) ShutdownWrite(fd int) {
 	m.k.mu.Lock()

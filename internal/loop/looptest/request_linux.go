@@ -46,7 +46,7 @@ func (m *machine) issue(e *uring.SQE) {
 			return
 		}
 	case uring.OpcodePollAdd:
-		if f.event == nil {
+		if f.event == nil && f.end == nil {
 			m.fail(e, unix.EINVAL)
 			return
 		}
@@ -181,6 +181,12 @@ func (m *machine) progress(r *request) {
 	case uring.OpcodeConnect:
 		m.connect(r)
 	case uring.OpcodePollAdd:
+		if e := r.f.end; e != nil {
+			if len(e.in) > 0 || e.fin || e.failure != 0 {
+				m.finish(r, unix.POLLIN, 0)
+			}
+			return
+		}
 		if n := r.f.event.count; n != r.seen {
 			r.seen = n
 			m.more(r, unix.POLLIN, 0)
@@ -191,9 +197,7 @@ func (m *machine) progress(r *request) {
 func (m *machine) recv(r *request) {
 	e := r.f.end
 	if len(e.in) > 0 && m.k.chance(m.k.faults.ResetRecv) {
-		e.reset = true
-		e.other.abort(unix.ECONNRESET)
-		e.in, e.fin = nil, true
+		e.breakOff()
 		m.finishErr(r, unix.ECONNRESET)
 		return
 	}
@@ -235,11 +239,7 @@ func (m *machine) recv(r *request) {
 func (m *machine) send(r *request) {
 	e := r.f.end
 	if m.k.chance(m.k.faults.ResetSend) {
-		e.reset = true
-		e.in, e.fin = nil, false
-		e.failure = unix.ECONNRESET
-		e.other.abort(unix.ECONNRESET)
-		m.finishErr(r, [...]unix.Errno{unix.EPIPE, unix.ECONNRESET}[m.k.rnd.IntN(2)])
+		m.finishErr(r, e.breakSend())
 		return
 	}
 	p := r.sqe.Bytes()[r.done:]

@@ -90,6 +90,22 @@ func (e *end) abort(errno unix.Errno) {
 	}
 }
 
+// breakOff resets the connection, as seen by a receive that reports it.
+func (e *end) breakOff() {
+	e.reset = true
+	e.other.abort(unix.ECONNRESET)
+	e.in, e.fin = nil, true
+}
+
+// breakSend resets the connection, as seen by a send, and returns what that reports.
+func (e *end) breakSend() unix.Errno {
+	e.reset = true
+	e.in, e.fin = nil, false
+	e.failure = unix.ECONNRESET
+	e.other.abort(unix.ECONNRESET)
+	return [...]unix.Errno{unix.EPIPE, unix.ECONNRESET}[e.k.rnd.IntN(2)]
+}
+
 // release closes the end: FIN, or RST with linger0 or when received bytes were not read.
 func (e *end) release(linger0 bool) {
 	if e.gone {
