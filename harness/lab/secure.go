@@ -147,7 +147,7 @@ func (s Scenario) scheme() string {
 // wrong; the wait is in the response times, the same for every target.
 const handshakeLateness = 4 * time.Millisecond
 
-// usualLateness is the load generator's own limit.
+// usualLateness is what the load generator may be late where nothing else is on its CPUs.
 const usualLateness = time.Millisecond
 
 // lateness is how late the load generator may be at the 99th percentile.
@@ -172,9 +172,7 @@ func (s Scenario) loadArgs() (args []string) {
 	if s.kind == chaos {
 		args = append(args, "--timeout", chaosTimeout.String())
 	}
-	if most := s.lateness(); most != usualLateness {
-		args = append(args, "--max-lateness", most.String())
-	}
+	args = append(args, "--max-lateness", s.lateness().String())
 	if s.resumed {
 		args = append(args, "--resume")
 	}

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -48,13 +49,15 @@ func TestTargetsOfARoundRunSideBySide(t *testing.T) {
 	sc := out.Result.Scenario
 	assert.Equal(t, turnsOf(l.Profile.Saturation), sc.SaturationTurns)
 	assert.Equal(t, turnsOf(l.Profile.Rate), sc.RateTurns)
+	loads := 0
 	for _, sm := range out.Result.Samples {
-		d := l.Profile.Saturation
-		if sm.Phase == result.FixedRate {
-			d = l.Profile.Rate
+		if loads += sc.SaturationTurns; sm.Phase == result.FixedRate {
+			loads += sc.RateTurns - sc.SaturationTurns
 		}
-		assert.InEpsilon(t, d.Seconds(), sm.Load.WindowSeconds, 0.2, "the turns make the whole window")
 	}
+	made, err := filepath.Glob(filepath.Join(l.Scratch, "*-load"))
+	require.NoError(t, err)
+	assert.Len(t, made, loads, "a load generator for each turn of each sample")
 	assert.Empty(t, set.PIDs())
 }
 

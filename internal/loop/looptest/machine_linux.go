@@ -85,17 +85,27 @@ func (m *machine) LingerNone(fd int) {
 	}
 }
 
-// Recv implements loop.Host.
-func (m *machine) Recv(fd int, p []byte) (int, unix.Errno) {
-	m.k.mu.Lock()
-	defer m.k.mu.Unlock()
+// connected is the file of a call that does not go through the ring, unless that comes to nothing. The kernel is locked.
+func (m *machine) connected(fd int) (*file, unix.Errno) {
 	m.work++
 	f := m.k.files[fd]
 	switch {
 	case f == nil || f.end == nil:
-		return 0, unix.EBADF
+		return nil, unix.EBADF
 	case m.k.chance(m.k.faults.Spurious):
-		return 0, unix.EAGAIN
+		return nil, unix.EAGAIN
+	}
+	return f, 0
+}
+
+// Recv implements loop.Host.
+func (m *machine) Recv(fd int, p []byte) (int, unix.Errno) {
+	m.k.mu.Lock()
+	defer m.k.mu.Unlock()
+	f, errno := m.connected(fd)
+	switch {
+	case errno != 0:
+		return 0, errno
 	case len(f.end.in) > 0 && m.k.chance(m.k.faults.ResetRecv):
 		f.end.breakOff()
 		return 0, unix.ECONNRESET
@@ -109,13 +119,10 @@ func (m *machine) Recv(fd int, p []byte) (int, unix.Errno) {
 func (m *machine) Send(fd int, p []byte) (int, unix.Errno) {
 	m.k.mu.Lock()
 	defer m.k.mu.Unlock()
-	m.work++
-	f := m.k.files[fd]
+	f, errno := m.connected(fd)
 	switch {
-	case f == nil || f.end == nil:
-		return 0, unix.EBADF
-	case m.k.chance(m.k.faults.Spurious):
-		return 0, unix.EAGAIN
+	case errno != 0:
+		return 0, errno
 	case m.k.chance(m.k.faults.ResetSend):
 		return 0, f.end.breakSend()
 	case m.k.chance(m.k.faults.ShortSend):
